@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/stop.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define EXIT_FORCED 130
+
+static struct {
+    int fd;
+    _Atomic bool requested; // stored before fd becomes readable
+} stop = {.fd = -1};
+
+void stop_request(void)
+{
+    if (!atomic_exchange(&stop.requested, true)) {
+        const uint64_t one = 1;
+        if (write(stop.fd, &one, sizeof(one)) < 0)
+            _exit(EXIT_FORCED); // nobody could be told to stop
+    }
+}
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    if (atomic_load(&stop.requested))
+        _exit(EXIT_FORCED);
+    stop_request();
+}
+
+void stop_init(void)
+{
+    stop.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    CHECK_INT(stop.fd, >=, 0);
+    const struct sigaction graceful = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGTERM, &graceful, NULL);
+    sigaction(SIGINT, &graceful, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+bool stop_requested(void)
+{
+    return atomic_load(&stop.requested);
+}
+
+int stop_fd(void)
+{
+    return stop.fd;
+}
+
+bool stop_wait(int timeout_ms)
+{
+    struct pollfd wait = {.fd = stop.fd, .events = POLLIN};
+    (void)poll(&wait, 1, timeout_ms);
+    return stop_requested();
+}

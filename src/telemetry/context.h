@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// W3C trace context (w3c/trace-context, section 3.2 "traceparent"): parse and check. Pure.
+#ifndef ABACUS_TELEMETRY_CONTEXT_H
+#define ABACUS_TELEMETRY_CONTEXT_H
+
+#include "base/base.h"
+
+#define TRACEPARENT_LENGTH 55
+
+// A checked traceparent in version 00 form, or "" when there is none.
+struct trace_context {
+    char traceparent[TRACEPARENT_LENGTH + 1];
+};
+
+// False (and out is empty): not a valid traceparent; the caller goes on without one. Outer spaces
+// and tabs are tolerated; later versions are read by their first four fields.
+bool trace_context_parse(const char *text, size_t length, struct trace_context *out);
+
+#endif
