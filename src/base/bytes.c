@@ -59,16 +59,20 @@ void bytes_printf(struct bytes *b, const char *fmt, ...)
     b->length += (size_t)length;
 }
 
+static size_t utf8_length_of_first(uint8_t first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2 || first > 0xf4)
+        return 0; // a continuation, an overlong form of ASCII, or above U+10FFFF
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
 // Length of the well-formed UTF-8 sequence at text (RFC 3629 §4), 0 if there is none.
 static size_t utf8_length(const uint8_t *text, size_t left)
 {
     const uint8_t first = text[0];
-    const size_t length = first < 0x80   ? 1
-                          : first < 0xc2 ? 0
-                          : first < 0xe0 ? 2
-                          : first < 0xf0 ? 3
-                          : first < 0xf5 ? 4
-                                         : 0;
+    const size_t length = utf8_length_of_first(first);
     if (length == 0 || length > left)
         return 0;
     for (size_t i = 1; i < length; i++) {

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <time.h>
 
-#define US_PER_S   INT64_C(1000000)
-#define S_PER_DAY  INT64_C(86400)
-#define YEAR_FIRST 1970
-#define YEAR_LAST  9999
+#define US_PER_S     INT64_C(1000000)
+#define S_PER_DAY    INT64_C(86400)
+#define YEAR_FIRST   1970
+#define SECONDS_LAST INT64_C(253402300799) // 9999-12-31T23:59:59Z: a year has four digits
 
 int64_t clock_mono_ns(void)
 {
@@ -67,8 +67,8 @@ static char *put_digits(char *out, int width, int64_t value)
 void clock_format_rfc3339(char out[CLOCK_RFC3339_BYTES], int64_t unix_us)
 {
     const int64_t seconds = unix_us / US_PER_S, second_of_day = seconds % S_PER_DAY;
+    CHECK(unix_us >= 0 && seconds <= SECONDS_LAST);
     const struct civil date = civil_from_days(seconds / S_PER_DAY);
-    CHECK(unix_us >= 0 && date.year <= YEAR_LAST);
     char *at = put_digits(out, 4, date.year);
     *at++ = '-';
     at = put_digits(at, 2, date.month);
@@ -163,7 +163,7 @@ bool clock_parse_rfc3339(const char *text, size_t length, int64_t *unix_us)
         return false;
     const int64_t days = days_from_civil((struct civil){year, (int)month, (int)day});
     const int64_t seconds = days * S_PER_DAY + hour * 3600 + (minute - zone) * 60 + second;
-    if (seconds < 0)
+    if (seconds < 0 || seconds > SECONDS_LAST) // a zone may lead out of what we can write
         return false;
     *unix_us = seconds * US_PER_S + fraction_us;
     return true;

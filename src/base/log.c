@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX 1024
+#define MESSAGE_MAX 4096 // a whole configuration fits
 
 static struct {
     const char *service;

@@ -108,7 +108,7 @@ static void env_name(char out[NAME_BYTES], const char *name)
         *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
 }
 
-// A list in the environment is separated by commas; the copies live as long as the process.
+// A list in the environment is separated by commas; the copy lives as long as the process.
 static bool set_env_list(const struct parse *p, const struct option *o, const char *value)
 {
     char *rest = xstrdup(value), *item;
@@ -197,6 +197,15 @@ bool options_parse(const struct option *table, size_t count, size_t positional_m
     return true;
 }
 
+static const char *value_name(const struct option *o)
+{
+    if (o->choices != NULL)
+        return o->choices;
+    if (o->unit != NULL)
+        return o->unit;
+    return o->type == OPTION_INT ? "N" : "TEXT";
+}
+
 static void print_help(const struct option *table, size_t count, const struct options_usage *usage)
 {
     printf("Usage: %s %s\n%s\n\nOptions (each is also an environment variable: --a-b is "
@@ -206,10 +215,7 @@ static void print_help(const struct option *table, size_t count, const struct op
         const struct option *o = &table[i];
         printf("  --%s", o->name);
         if (o->type != OPTION_FLAG)
-            printf(" %s", o->choices != NULL      ? o->choices
-                          : o->unit != NULL       ? o->unit
-                          : o->type == OPTION_INT ? "N"
-                                                  : "TEXT");
+            printf(" %s", value_name(o));
         printf("\n        %s", o->text);
         if (o->fallback != NULL && o->fallback[0] != '\0')
             printf(" [%s]", o->fallback);
@@ -239,6 +245,15 @@ enum options_outcome options_read(const struct option *table, size_t count,
     return OPTIONS_EXIT_USAGE;
 }
 
+// The word at index among "a|b|c".
+static void append_choice(struct bytes *line, const char *choices, int index)
+{
+    const char *at = choices;
+    for (int i = 0; i < index; i++)
+        at += strcspn(at, "|") + 1;
+    bytes_append(line, at, strcspn(at, "|"));
+}
+
 static void append_value(struct bytes *line, const struct option *o, const void *config)
 {
     const void *value = field(o, config);
@@ -250,7 +265,7 @@ static void append_value(struct bytes *line, const struct option *o, const void 
         bytes_printf(line, "%" PRId64, *(const int64_t *)value);
         break;
     case OPTION_CHOICE:
-        bytes_printf(line, "%d", *(const int *)value);
+        append_choice(line, o->choices, *(const int *)value);
         break;
     case OPTION_FLAG:
         bytes_append_text(line, *(const bool *)value ? "true" : "false");

@@ -17,7 +17,8 @@ enum option_type {
     OPTION_INT,    // int64_t within min..max
     OPTION_CHOICE, // int: the index of the word in choices ("a|b|c")
     OPTION_FLAG,   // bool; --x means true; the environment takes true or false
-    OPTION_LIST,   // struct option_list; may be given many times; environment: separated by commas
+    OPTION_LIST,   // struct option_list; may be given many times; environment: separated by commas,
+                   // and flags add to it
 };
 
 struct option_list {

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/bytes.h"
+
+#include "unit.h"
+
+#include <string.h>
+
+static void text_grows_and_stays_terminated(void **state)
+{
+    (void)state;
+    struct bytes b = {0};
+    for (int i = 0; i < 1000; i++) {
+        bytes_printf(&b, "%03d,", i);
+        assert_int_equal(b.length, (i + 1) * 4);
+        assert_int_equal(b.data[b.length], '\0');
+        assert_true(b.length < b.capacity);
+    }
+    assert_memory_equal(b.data + 3996, "999,", 4);
+    bytes_clear(&b);
+    assert_null(b.data);
+    assert_int_equal(b.length + b.capacity, 0);
+}
+
+static void reset_keeps_the_memory_for_reuse(void **state)
+{
+    (void)state;
+    struct bytes b = {0};
+    bytes_append_text(&b, "first");
+    const uint8_t *memory = b.data;
+    bytes_reset(&b);
+    bytes_append_text(&b, "2nd");
+    assert_ptr_equal(b.data, memory);
+    assert_string_equal((const char *)b.data, "2nd");
+    bytes_clear(&b);
+}
+
+static void reserved_room_is_there(void **state)
+{
+    (void)state;
+    struct bytes b = {0};
+    bytes_append(&b, "ab", 2);
+    memset(bytes_reserve(&b, 100000), 'x', 100000);
+    b.length += 100000;
+    bytes_append(&b, NULL, 0);
+    assert_int_equal(b.length, 100002);
+    assert_memory_equal(b.data, "abxx", 4);
+    assert_int_equal(b.data[100001], 'x');
+    bytes_clear(&b);
+}
+
+static void json_strings_are_always_valid_json(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t length;
+        const char *json;
+    } table[] = {
+        {"", 0, "\"\""},
+        {"plain", 5, "\"plain\""},
+        {"a\"b\\c/", 6, "\"a\\\"b\\\\c/\""},
+        {"\n\t\x01\x7f", 4, "\"\\u000a\\u0009\\u0001\\u007f\""},
+        {"a\0b", 3, "\"a\\u0000b\""},
+        {"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", 11,
+         "\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\""},
+        // Each byte that begins no well-formed sequence becomes one replacement (RFC 3629 §4).
+        {"\xff", 1, "\"\\ufffd\""},
+        {"\x80y", 2, "\"\\ufffdy\""},
+        {"\xc3", 1, "\"\\ufffd\""},                                  // cut short
+        {"\xc3(", 2, "\"\\ufffd(\""},                                // no continuation
+        {"\xc0\x80", 2, "\"\\ufffd\\ufffd\""},                       // overlong NUL
+        {"\xe0\x80\x80", 3, "\"\\ufffd\\ufffd\\ufffd\""},            // overlong
+        {"\xed\xa0\x80", 3, "\"\\ufffd\\ufffd\\ufffd\""},            // surrogate
+        {"\xf4\x90\x80\x80", 4, "\"\\ufffd\\ufffd\\ufffd\\ufffd\""}, // above U+10FFFF
+        {"\xf5\x80\x80\x80", 4, "\"\\ufffd\\ufffd\\ufffd\\ufffd\""},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct bytes b = {0};
+        bytes_append_json_string(&b, table[i].text, table[i].length);
+        assert_string_equal((const char *)b.data, table[i].json);
+        bytes_clear(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_grows_and_stays_terminated),
+        cmocka_unit_test(reset_keeps_the_memory_for_reuse),
+        cmocka_unit_test(reserved_room_is_there),
+        cmocka_unit_test(json_strings_are_always_valid_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
