@@ -194,8 +194,8 @@ def formatted(sources):
     if shutil.which("clang-format") is None:
         return ["clang-format: install it (apt-get install clang-format)"]
     _, output = run("clang-format", "--dry-run", "--Werror", *names)
-    found = {re.match(r"([^:]+:\d+):\d+: error", line) for line in output.splitlines()}
-    return sorted(f"{match.group(1)}: run clang-format -i on the file" for match in found if match)
+    places = re.findall(r"^([^:\n]+:\d+):\d+: error", output, re.MULTILINE)
+    return [f"{place}: run clang-format -i on the file" for place in dict.fromkeys(places)]
 
 
 def shell_is_sound(sources):
