@@ -11,15 +11,11 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "grpc/message.h"
 #include "grpc/status.h"
 
 struct grpc_server;
 struct grpc_call;
-
-struct grpc_slice { // borrowed bytes
-    const uint8_t *data;
-    size_t length;
-};
 
 enum grpc_method_kind { GRPC_UNARY, GRPC_SERVER_STREAM, GRPC_BIDI_STREAM };
 
