@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grpc/message.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void grpc_prefix_write(uint8_t out[GRPC_PREFIX_BYTES], uint32_t length)
@@ -18,15 +17,14 @@ void grpc_reader_init(struct grpc_reader *r, size_t limit_bytes)
     r->message = (struct grpc_slice){0};
     r->compressed = false;
     r->limit_bytes = limit_bytes;
-    r->length_bytes = r->filled_bytes = 0;
-    r->capacity_bytes = sizeof(r->small);
+    r->length_bytes = 0;
     r->prefix_filled_bytes = 0;
-    r->heap = NULL; // small[] stays as it is: it is written before it is read
+    grpc_buffer_init(&r->body, r->small, sizeof(r->small));
 }
 
 void grpc_reader_clear(struct grpc_reader *r)
 {
-    free(r->heap);
+    grpc_buffer_clear(&r->body);
     grpc_reader_init(r, r->limit_bytes);
 }
 
@@ -52,25 +50,8 @@ static bool prefix_take(struct grpc_reader *r, struct grpc_slice *input)
         return false;
     const uint8_t *p = r->prefix;
     r->length_bytes = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 | p[4];
-    r->filled_bytes = 0;
+    r->body.length = 0;
     return true;
-}
-
-// Doubles until what is here now fits, never beyond the announced length.
-static uint8_t *body_room(struct grpc_reader *r, size_t needed)
-{
-    if (needed > r->capacity_bytes) {
-        size_t capacity = r->capacity_bytes * 2;
-        while (capacity < needed)
-            capacity *= 2;
-        capacity = capacity < r->length_bytes ? capacity : r->length_bytes;
-        uint8_t *heap = xrealloc(r->heap, capacity);
-        if (r->heap == NULL)
-            memcpy(heap, r->small, r->filled_bytes);
-        r->heap = heap;
-        r->capacity_bytes = capacity;
-    }
-    return r->heap != NULL ? r->heap : r->small;
 }
 
 enum grpc_read grpc_reader_feed(struct grpc_reader *r, struct grpc_slice *input)
@@ -81,13 +62,12 @@ enum grpc_read grpc_reader_feed(struct grpc_reader *r, struct grpc_slice *input)
         return GRPC_READ_MALFORMED;
     if (r->length_bytes > r->limit_bytes)
         return GRPC_READ_TOO_LARGE;
-    const size_t missing = r->length_bytes - r->filled_bytes;
+    const size_t missing = r->length_bytes - r->body.length;
     const size_t here = missing < input->length ? missing : input->length;
-    uint8_t *body = body_room(r, r->filled_bytes + here);
-    r->filled_bytes += take(body + r->filled_bytes, here, input);
-    if (r->filled_bytes < r->length_bytes)
+    r->body.length += take(grpc_buffer_reserve(&r->body, here), here, input);
+    if (r->body.length < r->length_bytes)
         return GRPC_READ_MORE;
-    r->message = (struct grpc_slice){body, r->length_bytes};
+    r->message = (struct grpc_slice){r->body.data, r->length_bytes};
     r->compressed = r->prefix[0] == 1;
     r->prefix_filled_bytes = 0;
     return GRPC_READ_MESSAGE;

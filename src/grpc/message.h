@@ -9,6 +9,7 @@
 #define ABACUS_GRPC_MESSAGE_H
 
 #include "base/base.h"
+#include "grpc/buffer.h"
 
 struct grpc_slice { // borrowed bytes
     const uint8_t *data;
@@ -36,10 +37,10 @@ struct grpc_reader {
     struct grpc_slice message; // borrowed until the next feed or clear
     bool compressed;
     // the reader's own
-    size_t limit_bytes, length_bytes, filled_bytes, capacity_bytes;
+    size_t limit_bytes, length_bytes;
+    struct grpc_buffer body;
     uint8_t prefix_filled_bytes, prefix[GRPC_PREFIX_BYTES];
-    uint8_t *heap;
-    uint8_t small[GRPC_READER_SMALL_BYTES];
+    uint8_t small[GRPC_READER_SMALL_BYTES]; // where body begins: a reader must not be moved
 };
 
 void grpc_reader_init(struct grpc_reader *r, size_t limit_bytes);

@@ -29,6 +29,11 @@ static ssize_t tcp_write(struct grpc_transport *t, const void *data, size_t leng
     return outcome(t, send(t->fd, data, length, MSG_NOSIGNAL), POLLOUT);
 }
 
+static void tcp_end(struct grpc_transport *t)
+{
+    (void)shutdown(t->fd, SHUT_WR);
+}
+
 static void tcp_close(struct grpc_transport *t)
 {
     if (t->fd >= 0)
@@ -36,7 +41,7 @@ static void tcp_close(struct grpc_transport *t)
     t->fd = -1;
 }
 
-static const struct grpc_transport_ops tcp = {tcp_read, tcp_write, tcp_close};
+static const struct grpc_transport_ops tcp = {tcp_read, tcp_write, tcp_end, tcp_close};
 
 void grpc_transport_tcp(struct grpc_transport *t, int fd)
 {

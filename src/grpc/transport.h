@@ -18,6 +18,7 @@ struct grpc_transport_ops {
     // Bytes read (0: the peer has ended) or written, or one of the two above.
     ssize_t (*read)(struct grpc_transport *t, void *data, size_t size);
     ssize_t (*write)(struct grpc_transport *t, const void *data, size_t length);
+    void (*end)(struct grpc_transport *t); // no more writes; the peer reads what was written
     void (*close)(struct grpc_transport *t);
 };
 
@@ -39,6 +40,11 @@ static inline ssize_t grpc_transport_write(struct grpc_transport *t, const void 
                                            size_t length)
 {
     return t->ops->write(t, data, length);
+}
+
+static inline void grpc_transport_end(struct grpc_transport *t)
+{
+    t->ops->end(t);
 }
 
 static inline void grpc_transport_close(struct grpc_transport *t)
