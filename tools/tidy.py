@@ -27,10 +27,11 @@ MAY_INCLUDE = {
     "store": {"base"},
     "grpc": {"base"},
     "telemetry": {"base"},
+    "kafka": {"base"},
     "event": {"base", "telemetry"},
-    "adder": {"base", "store", "grpc", "telemetry", "event"},
-    "totals": {"base", "store", "grpc", "telemetry", "event"},
-    "cli": {"base", "store", "grpc", "telemetry", "event"},
+    "adder": {"base", "store", "grpc", "telemetry", "kafka", "event"},
+    "totals": {"base", "store", "grpc", "telemetry", "kafka", "event"},
+    "cli": {"base", "grpc", "telemetry", "kafka", "event"},
 }
 
 BANNED_IN_C = {

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole system on free ports in a scratch folder, for bench/run.py: broker, adder, totals."""
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+READY_MAX_S = 30
+
+
+class BenchFailed(Exception):
+    """A measurement that could not be made, and why."""
+
+
+@dataclasses.dataclass
+class Row:
+    """One figure of the table."""
+    what: str
+    figure: float
+    unit: str
+    command: list
+    goal: float | None = None
+    less_is_better: bool = False
+
+    def half(self):
+        return None if self.goal is None else self.goal * (2 if self.less_is_better else 0.5)
+
+    def verdict(self):
+        if self.goal is None:
+            return ""
+        share = self.figure / self.goal
+        share = 1 / max(share, 1e-9) if self.less_is_better else share
+        return "goal" if share >= 1 else "half" if share >= 0.5 else "MISSED"
+
+
+@dataclasses.dataclass
+class Bench:
+    """What every measurement needs to know."""
+    build: pathlib.Path
+    folder: pathlib.Path  # scratch
+    seconds: int          # how long each load lasts
+    kafka: str | None     # a real broker's address
+
+    def program(self, path):
+        found = self.build / path
+        if not found.exists():
+            raise BenchFailed(f"{found} is not built: ninja -C {self.build}")
+        return found
+
+    @property
+    def cli(self):
+        return self.program("src/cli/abacus-cli")
+
+
+def output_of(*command, timeout_s=600):
+    """What a command prints; its failure is a BenchFailed with the end of what it said."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          timeout=timeout_s, check=False)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip().splitlines()[-3:]
+        raise BenchFailed(f"{pathlib.Path(command[0]).name}: exit code {done.returncode}: "
+                          + " / ".join(said))
+    return done.stdout
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def get_json(url):
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+class Service:
+    """One process, its log beside its data, the time it took to say that it is ready."""
+
+    def __init__(self, name, command, folder, ready_url=None):
+        self.name, self.log, self.command = name, folder / f"{name}.log", command
+        started = time.monotonic()
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen([str(word) for word in command], stdout=log,
+                                            stderr=subprocess.STDOUT)
+        self.ready_ms = 0.0
+        if ready_url is not None:
+            self._await(lambda: self._answers(ready_url))
+            self.ready_ms = (time.monotonic() - started) * 1000
+
+    def _await(self, is_true):
+        give_up = time.monotonic() + READY_MAX_S
+        while not is_true():
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                said = self.log.read_text(errors="replace").strip().splitlines()[-3:]
+                raise BenchFailed(f"{self.name} does not become ready: " + " / ".join(said))
+            time.sleep(0.002)
+
+    @staticmethod
+    def _answers(url):
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def await_line(self, text):
+        """Blocks until the log holds a line with the text, and returns that line."""
+        def lines():
+            return [line for line in self.log.read_text().splitlines() if text in line]
+        self._await(lines)
+        return lines()[0]
+
+    def memory_mb(self, field="VmHWM"):
+        """VmHWM: the most it ever had resident; VmRSS: now."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(status.split(f"{field}:")[1].split()[0]) / 1024
+
+    def cpu_s(self):
+        """Processor time used so far, user and system."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")")[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
