@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writer: one thread that commits whatever adds have queued up as one transaction (group
+// commit). Under load the batch grows and the cost of an add falls.
+//
+//   I/O threads ─▶ mailbox (bounded) ─▶ writer: commit ─▶ on_committed, on each add's own thread
+//
+// create, start, stop, destroy: main; submit: any thread.
+#ifndef ABACUS_ADDER_WRITER_H
+#define ABACUS_ADDER_WRITER_H
+
+#include "adder/outbox.h"
+#include "base/mailbox.h"
+#include "telemetry/readiness.h"
+
+struct writer;
+
+enum writer_result {
+    WRITER_COMMITTED, // add.outcome and add.sequence are set
+    WRITER_FAILED,    // nothing was written, or nobody knows: say "unavailable"
+    WRITER_EXPIRED,   // nobody waits any more: it was dropped before it was written
+};
+
+struct writer_job {
+    struct mailbox_item item; // first in its queue, then in its reply mailbox
+    struct add add;
+    int64_t deadline_mono_ns;
+    struct mailbox *reply;                        // where the job goes when it is done; borrowed
+    bool (*abandoned)(const struct writer_job *); // nobody waits; asked on the writer's thread
+    enum writer_result result;                    // out
+};
+
+struct writer_config {
+    size_t queue_max;                // jobs that may wait
+    int64_t backlog_max;             // rows not yet published, 0: unlimited
+    struct readiness *readiness;     // borrowed
+    size_t readiness_index;          // its condition "outbox"
+    void (*on_committed)(void *ctx); // after each commit, on the writer's thread: wakes the relay
+    void *ctx;
+};
+
+struct writer *writer_create(struct outbox *outbox, const struct writer_config *config);
+void writer_start(struct writer *writer);
+// Ends when the queue is empty and every job has gone to its reply mailbox.
+void writer_stop(struct writer *writer);
+void writer_destroy(struct writer *writer);
+
+// Takes the job. False: the queue or the backlog is full, the job stays the caller's.
+MUST_USE bool writer_submit(struct writer *writer, struct writer_job *job);
+
+#endif
