@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the abacus script and its parts share: where things are, how to speak, small waits.
+# Read by `source`; the caller has set -euo pipefail.
+# shellcheck disable=SC2034 # the variables are for those who source this
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${ABACUS_BUILD:-$root/build}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/abacus # downloads; may be deleted at any time
+run=$root/.run                               # state of `up`, logs; may be deleted when all is down
+
+bold='' dim='' red='' green='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
+fi
+
+say() { printf '%s\n' "$*"; }
+title() { printf '%s\n' "$bold$*$plain"; }
+fail() {
+    printf '%sabacus: %s%s\n' "$red" "$*" "$plain" >&2
+    exit 1
+}
+usage_error() {
+    printf 'abacus: %s (see ./abacus help)\n' "$*" >&2
+    exit 2
+}
+
+now_ms() { printf '%s' $(($(date +%s%N) / 1000000)); }
+seconds_since() { # MS: "12.3" since that now_ms
+    local ms=$(($(now_ms) - $1))
+    printf '%d.%d' $((ms / 1000)) $((ms % 1000 / 100))
+}
+
+# wait_until SECONDS WHAT COMMAND...: tries the command until it succeeds; false after SECONDS.
+wait_until() {
+    local give_up=$(($(now_ms) + $1 * 1000)) what=$2
+    shift 2
+    until "$@"; do
+        if [ "$(now_ms)" -ge "$give_up" ]; then
+            printf 'abacus: waited in vain for %s\n' "$what" >&2
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+alive() { kill -0 "$1" 2>/dev/null; }
+ended() { ! alive "$1"; }
+
+# stop_pid PID SECONDS: SIGTERM, and SIGKILL when that is not enough.
+stop_pid() {
+    alive "$1" || return 0
+    kill -TERM "$1" 2>/dev/null || return 0
+    kill -CONT "$1" 2>/dev/null || true
+    wait_until "$2" "process $1 to end" ended "$1" || kill -KILL "$1" 2>/dev/null || true
+}
+
+# A port of 127.0.0.1 that nobody uses now.
+free_port() {
+    python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}

@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# `./abacus test`: each suite is a step with one line of output, its time and, if it fails, the end
+# of its log. Whole logs: .run/test/.
+# shellcheck source=setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+# In this order: what fails fastest comes first.
+test_suites="tidy unit clang asan tsan fuzz system interop crash"
+
+passed=0 failed=0
+
+step() { # NAME WHAT COMMAND...
+    local what=$2 log=$run/test/$1.log started
+    shift 2
+    started=$(now_ms)
+    [ ! -t 1 ] || printf '%s  ...  %s%s\r' "$dim" "$what" "$plain"
+    if "$@" >"$log" 2>&1; then
+        passed=$((passed + 1))
+        printf '%sok%s    %-52s %6s s  %s\n' "$green" "$plain" "$what" "$(seconds_since "$started")" \
+            "$(summary "$log")"
+    else
+        failed=$((failed + 1))
+        printf '%sFAIL%s  %-52s %6s s\n' "$red" "$plain" "$what" "$(seconds_since "$started")"
+        tail -n 60 "$log" | sed 's/^/      /'
+        say "      whole log: $log"
+    fi
+}
+
+# The line of a log that says how many tests ran: meson's, pytest's, or the step's own last one.
+summary() {
+    local found
+    found=$(sed -n 's/^Ok: *\([0-9]*\) *$/\1 programs/p; s/^=* *\([0-9]* passed.*[0-9]s\).*/\1/p' "$1" |
+        tail -n 1)
+    printf '%s' "${found:-$(tail -n 1 "$1" | cut -c 1-60)}"
+}
+
+# --- one function a suite ---
+unit_tests() { # FOLDER [MESON SETUP ARGUMENT]...: compiles the folder and runs its unit tests
+    local folder=$1
+    shift
+    build_folder "$folder" --werror "$@" &&
+        meson test -C "$folder" --suite unit --print-errorlogs --timeout-multiplier 4
+}
+
+pytests() { # BUILD ARGUMENT...
+    local folder=$1
+    shift
+    ABACUS_BUILD=$folder "$python" -m pytest -c "$root/tests/system/pytest.ini" "$@"
+}
+
+suite_tidy() {
+    step tidy "layout, sizes, includes, formatting, shellcheck" \
+        python3 "$root/tools/tidy.py" --build "$build"
+}
+suite_unit() {
+    step unit "unit tests, gcc" unit_tests "$build"
+}
+suite_clang() {
+    CC=clang step clang "unit tests, clang" unit_tests "$root/build-clang"
+}
+suite_asan() {
+    step asan "unit tests under ASan and UBSan" unit_tests "$root/build-asan" \
+        -Db_sanitize=address,undefined -Db_lundef=false
+    step asan-system "main path under ASan and UBSan" \
+        pytests "$root/build-asan" -m sanitized "$root/tests/system"
+}
+suite_tsan() {
+    step tsan "unit tests under TSan" unit_tests "$root/build-tsan" -Db_sanitize=thread \
+        -Db_lundef=false
+    step tsan-system "main path under TSan" \
+        pytests "$root/build-tsan" -m sanitized "$root/tests/system"
+}
+suite_fuzz() {
+    step fuzz "every parser fuzzed for ${ABACUS_FUZZ_S:-3} s" \
+        "$root/tests/fuzz/run.sh" "${ABACUS_FUZZ_S:-3}"
+}
+suite_system() {
+    step system "real processes, real Kafka" pytests "$build" "$root/tests/system"
+}
+suite_interop() {
+    step interop "official gRPC clients against our server" "$root/tests/interop/run.sh"
+}
+suite_crash() {
+    step crash "crash campaign, ${1:-60} rounds" crash_campaign --rounds "${1:-60}"
+}
+
+crash_campaign() {
+    ABACUS_BUILD=$build "$python" "$root/tests/system/crash.py" "$@"
+}
+
+run_tests() {
+    local suites=("$@") suite started
+    started=$(now_ms)
+    need "$needs_build$needs_test"
+    need_python
+    "$root/tools/kafka.sh" jars
+    build_all
+    if [ "${1:-}" = crash ]; then # by itself it talks while it runs, and takes options
+        shift
+        crash_campaign "$@"
+        return
+    fi
+    [ $# -gt 0 ] || read -ra suites <<<"$test_suites"
+    for suite in "${suites[@]}"; do
+        [[ " $test_suites " == *" $suite "* ]] || usage_error "test: no suite \"$suite\""
+    done
+    mkdir -p "$run/test"
+    for suite in "${suites[@]}"; do "suite_$suite"; done
+    say "${dim}in $(seconds_since "$started") s$plain"
+    say "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+}
