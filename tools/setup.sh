@@ -4,7 +4,7 @@
 # command can afford to ask. Nothing but Debian's and Ubuntu's packages is installed on the system;
 # Python packages, Kafka's jars and Go programs go to ~/.cache/abacus.
 # shellcheck disable=SC2034 # the variables are for those who source this
-# shellcheck source=lib.sh
+# shellcheck source=tools/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # One row: how to see that it is there (a command, or a pkg-config module) and Debian's package.

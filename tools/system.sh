@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Starts and stops the whole system: a broker, an adder, a totals. Used by `demo` and `up`.
-# shellcheck source=setup.sh
+# shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 state=         # the folder of this system: databases, logs

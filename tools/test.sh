@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `./abacus test`: each suite is a step with one line of output, its time and, if it fails, the end
 # of its log. Whole logs: .run/test/.
-# shellcheck source=setup.sh
+# shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 # In this order: what fails fastest comes first.
