@@ -50,7 +50,8 @@ MUST_USE bool outbox_append(struct outbox *outbox, struct add *const *adds, size
                             struct err *err);
 
 // Keeps the store in order while no adds come: persists `published`, removes rows past retention.
-// Call when idle, and now and then under load. *more: call again soon.
+// Call when idle, and now and then under load. *more: call again soon. After a failure of the store
+// it writes in any case: true means that the store works again.
 MUST_USE bool outbox_tend(struct outbox *outbox, bool *more, struct err *err);
 
 struct outbox_stats {

@@ -39,6 +39,6 @@ void relay_status(struct relay *relay, struct relay_status *out);
 // Publishes what the outbox still holds, for at most grace_ms; then ends the thread.
 // True: nothing is left unpublished.
 bool relay_stop(struct relay *relay, int64_t grace_ms);
-void relay_destroy(struct relay *relay); // stopped
+void relay_destroy(struct relay *relay); // ends the thread at once if it still runs
 
 #endif

@@ -29,7 +29,8 @@ fi
 # libFuzzer writes what it discovers into the first folder; the seeds are only read. No call may
 # take 5 s or the process 512 MiB: a parser that can be made to do that is a finding.
 run_one() {
-    local name=$1 grown="$build/corpus/$1" findings="$build/findings/$1-" log="$build/findings/$1.log"
+    local name=$1 grown="$build/corpus/$1"
+    local findings="$build/findings/$1-" log="$build/findings/$1.log"
     mkdir -p "$grown" "$build/findings"
     if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -rss_limit_mb=512 -timeout=5 \
         -max_len=4096 -print_final_stats=1 -artifact_prefix="$findings" \

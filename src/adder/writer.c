@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adder/writer.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define TEND_IDLE_MS 1000 // how often the store is tended while nothing happens
+#define TEND_COMMITS 64   // and under load: every so many commits
+
+struct writer {
+    // fixed after create
+    struct outbox *outbox;
+    struct writer_config config;
+    struct mailbox *queue; // owned
+    pthread_t thread;
+    // the writer's thread
+    bool healthy; // what readiness was last told
+    int commits;  // since the store was last tended
+    // shared
+    _Atomic bool stopping;
+    _Atomic int64_t backlog; // the writer stores after each commit, submit compares; may be stale
+};
+
+struct writer *writer_create(struct outbox *outbox, const struct writer_config *config)
+{
+    struct writer *w = xcalloc(1, sizeof(*w));
+    w->outbox = outbox;
+    w->config = *config;
+    w->queue = mailbox_create(config->queue_max);
+    return w;
+}
+
+void writer_destroy(struct writer *w)
+{
+    if (w == NULL)
+        return;
+    mailbox_destroy(w->queue);
+    free(w);
+}
+
+bool writer_submit(struct writer *w, struct writer_job *job)
+{
+    if (w->config.backlog_max > 0 &&
+        atomic_load_explicit(&w->backlog, memory_order_relaxed) >= w->config.backlog_max)
+        return false;
+    return mailbox_put(w->queue, &job->item);
+}
+
+// --- the writer's thread ---
+static struct writer_job *job_of(struct mailbox_item *item)
+{
+    return CONTAINER_OF(item, struct writer_job, item);
+}
+
+// The job is its submitter's from here on.
+static void finish(struct writer_job *job, enum writer_result result)
+{
+    job->result = result;
+    const bool room = mailbox_put(job->reply, &job->item);
+    CHECK(room); // a reply mailbox has room for every call there can be
+}
+
+static void health_set(struct writer *w, bool healthy, const char *reason)
+{
+    if (healthy != w->healthy && healthy)
+        log_info("writer", "the outbox takes adds");
+    else if (healthy != w->healthy)
+        log_error("writer", "%s; adds are refused until it works again", reason);
+    w->healthy = healthy;
+    readiness_set(w->config.readiness, w->config.readiness_index, healthy, reason);
+}
+
+// Sorts out what nobody waits for; the rest goes into jobs. Returns how many.
+static size_t wanted(struct mailbox_item *list, struct writer_job *jobs[OUTBOX_BATCH_MAX])
+{
+    const int64_t now = clock_mono_ns();
+    size_t n = 0;
+    while (list != NULL) {
+        struct writer_job *job = job_of(list);
+        list = list->next;
+        if (job->deadline_mono_ns <= now || job->abandoned(job))
+            finish(job, WRITER_EXPIRED);
+        else
+            jobs[n++] = job;
+    }
+    return n;
+}
+
+static void backlog_note(struct writer *w)
+{
+    struct outbox_stats stats;
+    outbox_stats(w->outbox, &stats);
+    atomic_store_explicit(&w->backlog, stats.appended - stats.published, memory_order_relaxed);
+}
+
+static void commit(struct writer *w, struct mailbox_item *list)
+{
+    struct writer_job *jobs[OUTBOX_BATCH_MAX];
+    struct add *adds[OUTBOX_BATCH_MAX];
+    const size_t n = wanted(list, jobs);
+    if (n == 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        adds[i] = &jobs[i]->add;
+    struct err err;
+    const bool ok = outbox_append(w->outbox, adds, n, &err);
+    if (ok)
+        w->config.on_committed(w->config.ctx);
+    // Readiness first: whoever hears "unavailable" and looks must see why.
+    if (!ok || !w->healthy)
+        health_set(w, ok, ok ? "" : err.text);
+    backlog_note(w);
+    for (size_t i = 0; i < n; i++)
+        finish(jobs[i], ok ? WRITER_COMMITTED : WRITER_FAILED);
+}
+
+// *more: there is more to tidy up.
+static void tend(struct writer *w, bool *more)
+{
+    struct err err;
+    *more = false;
+    w->commits = 0;
+    const bool ok = outbox_tend(w->outbox, more, &err);
+    if (ok != w->healthy)
+        health_set(w, ok, ok ? "" : err.text);
+    backlog_note(w);
+}
+
+static void *run(void *arg)
+{
+    struct writer *w = arg;
+    for (;;) {
+        bool more = false;
+        // Asked before the queue: who stops us has stopped all submitters first.
+        const bool stopping = atomic_load(&w->stopping);
+        struct mailbox_item *list = mailbox_take(w->queue, OUTBOX_BATCH_MAX);
+        if (list != NULL)
+            commit(w, list);
+        else if (stopping)
+            return NULL;
+        if (list == NULL || ++w->commits >= TEND_COMMITS)
+            tend(w, &more);
+        if (list == NULL && !more)
+            mailbox_wait(w->queue, TEND_IDLE_MS);
+    }
+}
+
+void writer_start(struct writer *w)
+{
+    w->healthy = true;
+    readiness_set(w->config.readiness, w->config.readiness_index, true, "");
+    backlog_note(w);
+    CHECK_INT(pthread_create(&w->thread, NULL, run, w), ==, 0);
+}
+
+void writer_stop(struct writer *w)
+{
+    atomic_store(&w->stopping, true);
+    mailbox_wake(w->queue);
+    CHECK_INT(pthread_join(w->thread, NULL), ==, 0);
+}
