@@ -5,7 +5,7 @@
 #ifndef ABACUS_GRPC_CLIENT_H
 #define ABACUS_GRPC_CLIENT_H
 
-#include "base/base.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "grpc/server.h"
 #include "grpc/status.h"
