@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: a real Kafka for the whole run (started when first asked for), systems for each test."""
+import contextlib
+
+import pytest
+
+from harness.kafka import EmbeddedBroker, Kafka
+from harness.services import System
+
+
+@pytest.fixture(scope="session")
+def shared_kafka(tmp_path_factory):
+    """One real Kafka. Tests do not meet: each has a topic of its own."""
+    with contextlib.closing(Kafka(tmp_path_factory.mktemp("kafka")).start()) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def own_kafka(tmp_path):
+    """A real Kafka to stop, kill and wipe."""
+    with contextlib.closing(Kafka(tmp_path).start()) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    with contextlib.closing(EmbeddedBroker(tmp_path).start()) as broker:
+        yield broker
+
+
+@pytest.fixture
+def opened():
+    """opened(thing) closes the thing at the end of the test, the last one first."""
+    with contextlib.ExitStack() as stack:
+        yield lambda thing: stack.enter_context(contextlib.closing(thing))
+
+
+@pytest.fixture
+def system(tmp_path, shared_kafka, opened):
+    """The whole system on real Kafka."""
+    return opened(System(tmp_path, shared_kafka)).start()
+
+
+@pytest.fixture
+def small_system(tmp_path, embedded, opened):
+    """The whole system on the mock broker: starts quickly."""
+    return opened(System(tmp_path, embedded)).start()
