@@ -15,6 +15,8 @@ size_t int128_format(char out[INT128_TEXT_BYTES], __int128 value);
 MUST_USE bool int128_parse(const char *text, size_t length, __int128 *value);
 
 // The same for 64 bits.
+#define INT64_TEXT_BYTES 21 // sign, 19 digits, end
+size_t int64_format(char out[INT64_TEXT_BYTES], int64_t value);
 MUST_USE bool int64_parse(const char *text, size_t length, int64_t *value);
 
 #endif

@@ -31,6 +31,10 @@ static void numbers_keep_their_value_as_text(void **state)
         __int128 back = 0;
         EXPECT(int128_parse(text, strlen(text), &back) && back == table[i].value,
                "%s: not read back as the same number", text);
+        if (table[i].value < INT64_MIN || table[i].value > INT64_MAX)
+            continue;
+        assert_int_equal(int64_format(text, (int64_t)table[i].value), strlen(table[i].text));
+        assert_string_equal(text, table[i].text);
     }
 }
 
