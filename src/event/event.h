@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // event: what travels through Kafka: a CloudEvents 1.0 message in Kafka binary mode.
-// Reading order: event.h, encode.c, decode.c. Uses base, telemetry (context).
+// Reading order: event.h, attributes.h, encode.c, decode.c. Uses base, telemetry (context).
 // Pure but for librdkafka's header list; any thread.
 //
 //   key      source id (UUID)
@@ -26,7 +26,7 @@ struct event {
     struct uuid source;
     int64_t sequence; // 1, 2, 3 …
     int64_t a, b, sum;
-    int64_t accepted_unix_us;
+    int64_t accepted_unix_us; // 0: the message does not say
     struct trace_context context;
 };
 
