@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "telemetry/admin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define OWN_ROUTES      2
+#define CONNECTIONS_MAX 64 // probes, a scraper, people
+
+struct admin {
+    struct http_server *server; // owned
+};
+
+static void on_healthz(struct http_exchange *exchange, void *ctx)
+{
+    (void)ctx;
+    http_answer(exchange, 200, "text/plain; charset=utf-8", "ok\n", 3);
+}
+
+static void on_readyz(struct http_exchange *exchange, void *ctx)
+{
+    struct readiness *readiness = ctx;
+    const bool ready = readiness_get(readiness);
+    struct bytes json = {0};
+    readiness_json(readiness, &json);
+    http_header_add(exchange, "Cache-Control", "no-store");
+    http_answer(exchange, ready ? 200 : 503, "application/json", json.data, json.length);
+    bytes_clear(&json);
+}
+
+bool admin_create(struct admin **out, const char *address, int port, struct readiness *readiness,
+                  const struct http_route *routes, size_t count, struct err *err)
+{
+    const struct http_route own[OWN_ROUTES] = {
+        {"GET", "/healthz", on_healthz, NULL},
+        {"GET", "/readyz", on_readyz, readiness},
+    };
+    struct http_route *all = xcalloc(OWN_ROUTES + count, sizeof(*all));
+    memcpy(all, own, sizeof(own));
+    if (count > 0)
+        memcpy(all + OWN_ROUTES, routes, count * sizeof(*all));
+    const struct http_config config = {
+        .address = address, .port = port, .threads = 1, .connections_max = CONNECTIONS_MAX};
+    struct http_server *server = NULL;
+    const bool ok = http_server_create(&server, &config, all, OWN_ROUTES + count, err);
+    free(all);
+    if (!ok)
+        return err_prefix(err, "admin endpoint");
+    *out = xcalloc(1, sizeof(**out));
+    (*out)->server = server;
+    return true;
+}
+
+int admin_port(const struct admin *admin)
+{
+    return http_server_port(admin->server);
+}
+
+void admin_destroy(struct admin *admin)
+{
+    if (admin == NULL)
+        return;
+    http_server_destroy(admin->server);
+    free(admin);
+}
