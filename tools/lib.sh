@@ -57,5 +57,5 @@ stop_pid() {
 
 # A port of 127.0.0.1 that nobody uses now.
 free_port() {
-    python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'
 }

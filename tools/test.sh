@@ -17,8 +17,8 @@ step() { # NAME WHAT COMMAND...
     [ ! -t 1 ] || printf '%s  ...  %s%s\r' "$dim" "$what" "$plain"
     if "$@" >"$log" 2>&1; then
         passed=$((passed + 1))
-        printf '%sok%s    %-52s %6s s  %s\n' "$green" "$plain" "$what" "$(seconds_since "$started")" \
-            "$(summary "$log")"
+        printf '%sok%s    %-52s %6s s  %s\n' "$green" "$plain" "$what" \
+            "$(seconds_since "$started")" "$(summary "$log")"
     else
         failed=$((failed + 1))
         printf '%sFAIL%s  %-52s %6s s\n' "$red" "$plain" "$what" "$(seconds_since "$started")"
@@ -30,8 +30,8 @@ step() { # NAME WHAT COMMAND...
 # The line of a log that says how many tests ran: meson's, pytest's, or the step's own last one.
 summary() {
     local found
-    found=$(sed -n 's/^Ok: *\([0-9]*\) *$/\1 programs/p; s/^=* *\([0-9]* passed.*[0-9]s\).*/\1/p' "$1" |
-        tail -n 1)
+    found=$(sed -n -e 's/^Ok: *\([0-9]*\) *$/\1 programs/p' \
+        -e 's/^=* *\([0-9]* passed.*[0-9]s\).*/\1/p' "$1" | tail -n 1)
     printf '%s' "${found:-$(tail -n 1 "$1" | cut -c 1-60)}"
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: a real Kafka for the whole run (started when first asked for), systems for each test."""
+"""Fixtures: one real Kafka for the run, started when first asked for; systems for each test."""
 import contextlib
 
 import pytest
