@@ -55,7 +55,7 @@ listens() { [ -n "$(address_of "$1" "$2")" ]; }
 has_output() { [ -s "$state/$1.log" ]; }
 
 start_embedded_kafka() {
-    start broker "$build/src/cli/abacus-cli" broker --port 0
+    start broker "$build/src/cli/abacus-cli" broker
     await broker 10 has_output broker
     kafka_address=$(head -n 1 "$state/broker.log")
 }

@@ -36,6 +36,11 @@ summary() {
 }
 
 # --- one function a suite ---
+system_tests() { # with a second build whose programs die where a test says
+    export ABACUS_FAULTS_BUILD=$root/build-faults
+    build_folder "$ABACUS_FAULTS_BUILD" -Dfaults=true && pytests "$build" "$root/tests/system"
+}
+
 unit_tests() { # FOLDER [MESON SETUP ARGUMENT]...: compiles the folder and runs its unit tests
     local folder=$1
     shift
@@ -76,7 +81,7 @@ suite_fuzz() {
         "$root/tests/fuzz/run.sh" "${ABACUS_FUZZ_S:-3}"
 }
 suite_system() {
-    step system "real processes, real Kafka" pytests "$build" "$root/tests/system"
+    step system "real processes, real Kafka" system_tests
 }
 suite_interop() {
     step interop "official gRPC clients against our server" "$root/tests/interop/run.sh"

@@ -12,40 +12,10 @@ from .process import CLI, PATIENCE_S, ROOT, Process, free_port, wait_until
 SCRIPT = ROOT / "tools/kafka.sh"
 
 
-class Kafka:
-    """A real Kafka on a port that it keeps through kills and restarts."""
+class Broker:
+    """What tests do with any broker, at self.address."""
+    address = None
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.data = folder / "kafka"
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        self.process = Process("kafka", folder, [SCRIPT, "run", self.data, self.port])
-
-    def start(self):
-        self.process.start()
-        wait_until(self.answers, "Kafka to answer", 2 * PATIENCE_S)
-        return self
-
-    def answers(self):
-        assert self.process.running, f"Kafka has ended: {self.process.log()[-2000:]}"
-        return subprocess.run([SCRIPT, "answers", str(self.port)], check=False).returncode == 0
-
-    def kill(self):
-        self.process.kill()
-
-    def stop(self):
-        self.process.stop()
-
-    def wipe(self):
-        """All topics, offsets and groups are gone, as if the disk had been lost."""
-        assert not self.process.running
-        shutil.rmtree(self.data / "data")
-
-    def close(self):
-        self.process.kill()  # nothing in it is needed any more, and a clean stop takes seconds
-
-    # --- what tests do with it ---
     def admin(self):
         return confluent_kafka.admin.AdminClient({"bootstrap.servers": self.address})
 
@@ -86,12 +56,45 @@ class Kafka:
         return messages
 
 
-class EmbeddedBroker:
+class Kafka(Broker):
+    """A real Kafka on a port that it keeps through kills and restarts."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.data = folder / "kafka"
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.process = Process("kafka", folder, [SCRIPT, "run", self.data, self.port])
+
+    def start(self):
+        self.process.start()
+        wait_until(self.answers, "Kafka to answer", 2 * PATIENCE_S)
+        return self
+
+    def answers(self):
+        assert self.process.running, f"Kafka has ended: {self.process.log()[-2000:]}"
+        return subprocess.run([SCRIPT, "answers", str(self.port)], check=False).returncode == 0
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self):
+        self.process.stop()
+
+    def wipe(self):
+        """All topics, offsets and groups are gone, as if the disk had been lost."""
+        assert not self.process.running
+        shutil.rmtree(self.data / "data")
+
+    def close(self):
+        self.process.kill()  # nothing in it is needed any more, and a clean stop takes seconds
+
+
+class EmbeddedBroker(Broker):
     """The mock broker: starts at once, forgets everything when it ends."""
 
     def __init__(self, folder):
-        self.process = Process("broker", folder, [CLI, "broker", "--port", 0])
-        self.address = None
+        self.process = Process("broker", folder, [CLI, "broker"])
 
     def start(self):
         self.process.start()
