@@ -59,6 +59,12 @@ need() {
     [ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
 }
 
+# The library that makes a clang program a fuzzer is a package of its own, named by clang's version.
+need_fuzzer() {
+    compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a' >/dev/null ||
+        install_packages "libclang-rt-$(clang -dumpversion | cut -d . -f 1)-dev"
+}
+
 install_packages() {
     local as_root=()
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)

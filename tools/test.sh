@@ -98,6 +98,7 @@ run_tests() {
     local suites=("$@") suite started
     started=$(now_ms)
     need "$needs_build$needs_test"
+    need_fuzzer
     need_python
     "$root/tools/kafka.sh" jars
     build_all
