@@ -44,8 +44,8 @@ static void on_goaway(struct grpc_channel *c, const nghttp2_goaway *goaway)
 {
     char why[64];
     const size_t length = goaway->opaque_data_len < 32 ? goaway->opaque_data_len : 32;
-    snprintf(why, sizeof(why), "the server is leaving: %.*s", (int)length,
-             goaway->opaque_data != NULL ? (const char *)goaway->opaque_data : "");
+    snprintf(why, sizeof(why), "the server is leaving%s%.*s", length > 0 ? ": " : "", (int)length,
+             length > 0 ? (const char *)goaway->opaque_data : "");
     grpc_channel_leave(c, why);
 }
 

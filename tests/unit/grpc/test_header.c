@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LIST_BYTES_MAX 1024
@@ -31,8 +32,7 @@ static void read_request(struct grpc_header *h, const char *path, const char *mo
     assert_true(field(h, ":authority", "localhost"));
     assert_true(field(h, "te", "trailers"));
     assert_true(field(h, "content-type", "application/grpc"));
-    assert_true(strlen(more) < sizeof(text));
-    strcpy(text, more);
+    assert_true((size_t)snprintf(text, sizeof(text), "%s", more) < sizeof(text));
     char *rest = text, *line;
     while ((line = strsep(&rest, "\n")) != NULL && line[0] != '\0') {
         char *value = strstr(line, ": ");

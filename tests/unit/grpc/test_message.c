@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grpc/message.h"
 
+#include "base/bytes.h"
 #include "unit.h"
 
 #include <string.h>
@@ -17,29 +18,24 @@ static void a_prefix_is_a_zero_and_the_length_big_endian(void **state)
 
 // Feeds all in pieces of that many bytes and writes what was read: "<bytes of a message>|" and at
 // last how it stood.
-static void read_in_pieces(char out[256], const char *wire, size_t length, size_t piece)
+static void read_in_pieces(struct bytes *out, const char *wire, size_t length, size_t piece)
 {
     static const char *const names[] = {
         [GRPC_READ_MORE] = "more", [GRPC_READ_TOO_LARGE] = "large", [GRPC_READ_MALFORMED] = "bad"};
     struct grpc_reader r;
     grpc_reader_init(&r, LIMIT_BYTES);
     enum grpc_read got = GRPC_READ_MORE;
-    out[0] = '\0';
-    for (size_t at = 0; at < length && (got == GRPC_READ_MORE); at += piece) {
+    for (size_t at = 0; at < length && got == GRPC_READ_MORE; at += piece) {
         struct grpc_slice input = {(const uint8_t *)wire + at,
                                    length - at < piece ? length - at : piece};
         while ((got = grpc_reader_feed(&r, &input)) == GRPC_READ_MESSAGE) {
-            strncat(out, (const char *)r.message.data, r.message.length);
-            strcat(out, r.compressed ? "z|" : "|");
-            if (input.length == 0) {
-                got = GRPC_READ_MORE;
-                break;
-            }
+            bytes_append(out, r.message.data, r.message.length);
+            bytes_append_text(out, r.compressed ? "z|" : "|");
         }
     }
-    strcat(out, names[got]);
+    bytes_append_text(out, names[got]);
     if (got == GRPC_READ_MORE && grpc_reader_midway(&r))
-        strcat(out, " midway");
+        bytes_append_text(out, " midway");
     grpc_reader_clear(&r);
 }
 
@@ -70,10 +66,11 @@ static void messages_come_out_whole_however_the_bytes_come_in(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         for (size_t piece = 1; piece <= 24; piece++) {
-            char got[256];
-            read_in_pieces(got, table[i].wire, table[i].length, piece);
-            EXPECT(strcmp(got, table[i].want) == 0, "row %zu in pieces of %zu: got \"%s\"", i,
-                   piece, got);
+            struct bytes got = {0};
+            read_in_pieces(&got, table[i].wire, table[i].length, piece);
+            EXPECT(strcmp((char *)got.data, table[i].want) == 0,
+                   "row %zu in pieces of %zu: got \"%s\"", i, piece, (char *)got.data);
+            bytes_clear(&got);
         }
     }
 }

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The graceful ends of a connection under calls that never stop: whoever was accepted is answered,
+// whoever was not knows it for sure.
+#include "rig.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <string.h>
+
+#define CALLS_AT_ONCE 50
+
+// A client that keeps so many calls in flight, on a new channel whenever the old one is leaving.
+struct load {
+    struct rig *rig;
+    struct grpc_channel *channel, *old; // old: still has calls
+    int64_t ok_count, again_count, in_flight_count;
+    int closed_count;
+    char closed_why[ERR_TEXT_MAX];
+    bool stopping, enough, idle, closed, reconnect;
+    int64_t ok_wanted;
+    struct event *later; // calls for the slots that were given back
+};
+
+static void on_done(const struct grpc_result *result, void *ctx);
+
+static void load_call(struct load *load)
+{
+    struct err err;
+    const struct grpc_call_spec spec = {.path = RIG_ECHO, .on_done = on_done, .ctx = load};
+    if (grpc_channel_call(load->channel, &spec, &err))
+        load->in_flight_count++;
+    else
+        event_active(load->later, EV_TIMEOUT, 0);
+}
+
+static void on_done(const struct grpc_result *result, void *ctx)
+{
+    struct load *load = ctx;
+    load->in_flight_count--;
+    load->ok_count += result->status == GRPC_OK;
+    load->again_count += result->not_processed;
+    EXPECT(result->status == GRPC_OK ||
+               (result->status == GRPC_UNAVAILABLE && result->not_processed),
+           "an accepted call failed: %s %s", grpc_status_name((int)result->status), result->text);
+    load->enough = load->ok_count >= load->ok_wanted;
+    load->idle = load->stopping && load->in_flight_count == 0;
+    if (!load->stopping)
+        load_call(load);
+}
+
+static void on_closed(struct grpc_channel *channel, const struct err *err, void *ctx)
+{
+    (void)channel;
+    struct load *load = ctx;
+    load->closed = true;
+    load->closed_count++;
+    memcpy(load->closed_why, err->text, sizeof(err->text));
+}
+
+// All slots are refilled here, so that a leaving channel is replaced outside its own callbacks.
+static void on_later(evutil_socket_t fd, short events, void *arg)
+{
+    (void)fd, (void)events;
+    struct load *load = arg;
+    if (load->stopping || !load->reconnect)
+        return;
+    if (load->closed) {
+        grpc_channel_destroy(load->channel);
+        load->closed = false;
+        load->channel = rig_channel(
+            load->rig, &(struct grpc_channel_config){.on_closed = on_closed, .ctx = load});
+        while (load->in_flight_count < CALLS_AT_ONCE)
+            load_call(load);
+    } else {
+        const struct timeval soon = {.tv_usec = 1000};
+        event_add(load->later, &soon);
+    }
+}
+
+static void load_start(struct load *load, struct rig *rig, bool reconnect)
+{
+    *load = (struct load){.rig = rig, .reconnect = reconnect, .ok_wanted = INT64_MAX};
+    load->later = event_new(rig->base, -1, 0, on_later, load);
+    load->channel =
+        rig_channel(rig, &(struct grpc_channel_config){.on_closed = on_closed, .ctx = load});
+    for (int i = 0; i < CALLS_AT_ONCE; i++)
+        load_call(load);
+}
+
+static void load_run(struct load *load, int64_t ok_more)
+{
+    load->ok_wanted = load->ok_count + ok_more;
+    load->enough = false;
+    rig_run_until(load->rig, &load->enough);
+}
+
+static void load_end(struct load *load)
+{
+    load->stopping = true;
+    load->idle = load->in_flight_count == 0;
+    rig_run_until(load->rig, &load->idle);
+    grpc_channel_destroy(load->channel);
+    event_free(load->later);
+}
+
+struct stopper {
+    struct rig *rig;
+    bool clean;
+};
+
+static void *stop(void *arg)
+{
+    struct stopper *s = arg;
+    s->clean = grpc_server_stop(s->rig->server, 5000);
+    return NULL;
+}
+
+static void no_accepted_call_fails_when_the_server_stops(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct rig rig;
+        struct load load;
+        rig_start(&rig, (struct grpc_server_config){0});
+        load_start(&load, &rig, false);
+        load_run(&load, 100 + round * 37);
+        struct stopper stopper = {.rig = &rig};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, stop, &stopper), 0);
+        rig_run_until(&rig, &load.closed);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(stopper.clean);
+        EXPECT(strstr(load.closed_why, "the server is leaving") != NULL, "%s", load.closed_why);
+        load_end(&load);
+        rig_end(&rig);
+    }
+}
+
+static void no_call_fails_while_connections_grow_old(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct load load;
+    rig_start(&rig, (struct grpc_server_config){.age_max_ms = 100});
+    load_start(&load, &rig, true);
+    while (load.closed_count < 4)
+        load_run(&load, 100);
+    EXPECT(strstr(load.closed_why, "the server is leaving") != NULL, "%s", load.closed_why);
+    load_end(&load);
+    assert_true(grpc_server_stop(rig.server, 5000));
+    rig_end(&rig);
+}
+
+static void a_connection_without_calls_is_closed_after_a_while(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct load load;
+    rig_start(&rig, (struct grpc_server_config){.idle_max_ms = 50});
+    load_start(&load, &rig, false);
+    load_run(&load, 100);
+    load.stopping = true;
+    rig_run_until(&rig, &load.closed);
+    EXPECT(strstr(load.closed_why, "the server is leaving") != NULL, "%s", load.closed_why);
+    load_end(&load);
+    assert_true(grpc_server_stop(rig.server, 5000));
+    rig_end(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_accepted_call_fails_when_the_server_stops),
+        cmocka_unit_test(no_call_fails_while_connections_grow_old),
+        cmocka_unit_test(a_connection_without_calls_is_closed_after_a_while),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
