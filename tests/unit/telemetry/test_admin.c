@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "telemetry/admin.h"
+
+#include "http_client.h"
+
+enum { OUTBOX, KAFKA };
+static const char *const conditions[] = {"outbox", "kafka"};
+
+static void on_source(struct http_exchange *exchange, void *ctx)
+{
+    http_answer(exchange, 200, "application/json", ctx, strlen(ctx));
+}
+
+static const struct http_route routes[] = {{"GET", "/source", on_source, "{\"count\":\"5\"}"}};
+
+struct world {
+    struct readiness *readiness;
+    struct admin *admin;
+};
+
+static int setup(void **state)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    struct err err;
+    w->readiness = readiness_create(conditions, COUNT_OF(conditions));
+    EXPECT(admin_create(&w->admin, "127.0.0.1", 0, w->readiness, routes, COUNT_OF(routes), &err),
+           "%s", err.text);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    admin_destroy(w->admin);
+    readiness_destroy(w->readiness);
+    free(w);
+    return 0;
+}
+
+static void expect_answer(const struct world *w, const char *path, const char *status,
+                          const char *body)
+{
+    char request[200];
+    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+             path);
+    char *all = http_ask(admin_port(w->admin), request);
+    const char *found = strstr(all, "\r\n\r\n");
+    EXPECT(found != NULL && starts_with(all + strlen("HTTP/1.1 "), status), "%s: got %s", path,
+           all);
+    assert_string_equal(found + 4, body);
+    free(all);
+}
+
+static void the_process_is_alive_whether_it_is_ready_or_not(void **state)
+{
+    struct world *w = *state;
+    expect_answer(w, "/healthz", "200", "ok\n");
+    readiness_set(w->readiness, OUTBOX, true, "");
+    readiness_set(w->readiness, KAFKA, true, "");
+    expect_answer(w, "/healthz", "200", "ok\n");
+}
+
+static void readyz_tells_what_is_wrong(void **state)
+{
+    struct world *w = *state;
+    readiness_set(w->readiness, OUTBOX, true, "");
+    readiness_set(w->readiness, KAFKA, false, "no broker answers");
+    expect_answer(w, "/readyz", "503",
+                  "{\"ready\":false,\"conditions\":"
+                  "{\"outbox\":\"ok\",\"kafka\":\"no broker answers\"}}");
+    readiness_set(w->readiness, KAFKA, true, "");
+    expect_answer(w, "/readyz", "200",
+                  "{\"ready\":true,\"conditions\":{\"outbox\":\"ok\",\"kafka\":\"ok\"}}");
+}
+
+static void the_services_own_routes_stand_beside(void **state)
+{
+    expect_answer(*state, "/source", "200", "{\"count\":\"5\"}");
+}
+
+static void it_needs_no_routes_of_a_service(void **state)
+{
+    struct world bare = *(struct world *)*state;
+    struct err err;
+    assert_true(admin_create(&bare.admin, "127.0.0.1", 0, bare.readiness, NULL, 0, &err));
+    expect_answer(&bare, "/healthz", "200", "ok\n");
+    admin_destroy(bare.admin);
+}
+
+static void a_taken_port_is_an_error(void **state)
+{
+    const struct world *w = *state;
+    struct admin *second;
+    struct err err;
+    assert_false(
+        admin_create(&second, "127.0.0.1", admin_port(w->admin), w->readiness, NULL, 0, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_true(starts_with(err.text, "admin endpoint: listen on 127.0.0.1 port "));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_process_is_alive_whether_it_is_ready_or_not),
+        cmocka_unit_test(readyz_tells_what_is_wrong),
+        cmocka_unit_test(the_services_own_routes_stand_beside),
+        cmocka_unit_test(it_needs_no_routes_of_a_service),
+        cmocka_unit_test(a_taken_port_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
