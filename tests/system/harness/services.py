@@ -147,6 +147,6 @@ class System:
 def check(adders, totals, wait_s=PATIENCE_S):
     """The verdict: 0 everything is there once, 1 lost or doubled, 2 unknown."""
     options = [word for adder in adders for word in ("--adder-admin", adder.admin)]
-    done = run(CLI, "check", *options, "--totals", totals.url, "--wait-ms", wait_s * 1000,
+    done = run(CLI, "check", *options, "--totals", totals.url, "--wait-s", wait_s,
                timeout_s=wait_s + PATIENCE_S, check=False)
     return done.returncode, done.stdout + done.stderr
