@@ -2,7 +2,7 @@
 // The consumer: one thread that takes events from Kafka and puts them into the ledger.
 // Offsets live in the ledger; Kafka gets them afterwards, for lag tools only. What is no event of
 // ours goes to the dead-letter topic, acknowledged before its offset moves on.
-// create, stop, destroy: main; partitions, status: any thread.
+// create, stop, destroy: main; partitions: any thread.
 #ifndef ABACUS_TOTALS_CONSUMER_H
 #define ABACUS_TOTALS_CONSUMER_H
 

@@ -9,13 +9,15 @@
 #include "telemetry/http.h"
 #include "totals/consumer.h"
 #include "totals/ledger.h"
+#include "totals/stream.h"
 
 struct rest;
 
 struct rest_config {
     const char *address;
-    int port;    // 0: a free one
-    int threads; // 1..64
+    int port;                   // 0: a free one
+    int threads;                // 1..64
+    struct stream_hub *streams; // borrowed; hears of the ledger's changes
 };
 
 MUST_USE bool rest_create(struct rest **out, const struct rest_config *config,

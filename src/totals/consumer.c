@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+// A turn of the thread: wait for one event, take what else is there without waiting, and settle
+// that batch: apply, dead letters, commit. Under load batches grow and the cost of an event falls.
+//
+// Dies the process before the commit, the batch is read again; after it, the ledger's offset is
+// past it. A dead letter is acknowledged before the commit: it may be there twice, never not at
+// all. A rebalance comes only while polling: what is in hand then is dropped, uncommitted, and read
+// again by whoever has the partition.
+#include "totals/consumer.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "totals/dead_letters.h"
+#include "totals/positions.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_MAX      1024 // events: more saves nothing, and each is memory
+#define POLL_MS        1000 // an idle turn, for what is done by the clock
+#define TOPICS_MS      1000 // for the brokers to answer whether a topic is there
+#define PAUSE_FIRST_MS 100
+#define PAUSE_MAX_MS   5000
+#define CLOSE_NS       (3 * NS_PER_S) // to leave the group; it expires by itself otherwise
+
+static_assert(BATCH_MAX <= LEDGER_BATCH_MAX, "a batch is one transaction");
+
+struct batch {
+    size_t count;
+    struct ledger_entry entries[BATCH_MAX];
+    struct dead_letter letters[BATCH_MAX]; // beside its entry; message and reason: owned
+};
+
+struct consumer {
+    // fixed after create
+    struct consumer_config config;
+    struct ledger *ledger; // borrowed
+    rd_kafka_t *rk;        // owned
+    rd_kafka_queue_t *queue;
+    struct positions *positions;
+    struct dead_letters *dead_letters;
+    struct mailbox *stop; // woken once
+    pthread_t thread;
+    // the thread's own
+    struct batch batch;
+    rd_kafka_message_t *held;       // owned; the first of the next batch, or NULL
+    char trouble[ERR_TEXT_MAX];     // what was last logged of the ledger; "": all is well
+    rd_kafka_resp_err_t poll_error; // what was last logged of Kafka; 0: all is well
+    // shared
+    _Atomic bool stopping;
+};
+
+static bool stopping(struct consumer *c)
+{
+    return atomic_load_explicit(&c->stopping, memory_order_acquire);
+}
+
+// Waits, longer each time. False: the service stops.
+static bool back_off(struct consumer *c, int *ms)
+{
+    mailbox_wait(c->stop, *ms);
+    *ms = *ms * 2 < PAUSE_MAX_MS ? *ms * 2 : PAUSE_MAX_MS;
+    return !stopping(c);
+}
+
+// --- trouble is logged and shown once, when it begins, changes or ends ---
+static void trouble_set(struct consumer *c, const char *text)
+{
+    if (strcmp(c->trouble, text) == 0)
+        return;
+    if (text[0] != '\0')
+        log_error("consumer", "%s; trying again", text);
+    else
+        log_info("consumer", "commits again");
+    snprintf(c->trouble, sizeof(c->trouble), "%s", text);
+    readiness_set(c->config.readiness, c->config.readiness_index, text[0] == '\0', text);
+}
+
+// Kafka away is no reason to stop answering reads, so it does not touch readiness.
+static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const char *text)
+{
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        code = RD_KAFKA_RESP_ERR__TRANSPORT; // each retry says both
+    if (code == c->poll_error)
+        return;
+    if (code != 0)
+        log_warn("consumer", "Kafka: %s", text);
+    else
+        log_info("consumer", "Kafka delivers again");
+    c->poll_error = code;
+}
+
+// --- the batch ---
+static void entry_clear(struct dead_letter *letter)
+{
+    rd_kafka_message_destroy(letter->message);
+    free((char *)(uintptr_t)letter->reason);
+}
+
+static void batch_clear(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        entry_clear(&b->letters[i]);
+    b->count = 0;
+}
+
+static void drop_in_hand(struct consumer *c)
+{
+    batch_clear(&c->batch);
+    if (c->held != NULL)
+        rd_kafka_message_destroy(c->held);
+    c->held = NULL;
+}
+
+static void decode(const rd_kafka_message_t *m, struct ledger_entry *entry,
+                   struct dead_letter *letter)
+{
+    rd_kafka_headers_t *headers = NULL;
+    if (rd_kafka_message_headers(m, &headers) != 0)
+        headers = NULL;
+    const struct event_message message = {.key = m->key,
+                                          .value = m->payload,
+                                          .key_length = m->key_len,
+                                          .value_length = m->len,
+                                          .headers = headers};
+    struct err err;
+    entry->dead_letter = !event_decode(&message, &entry->event, &err);
+    letter->reason = entry->dead_letter ? xstrdup(err.text) : NULL;
+}
+
+// Takes the message. False: it begins a new batch, since offsets within one ascend; not taken.
+static bool batch_add(struct consumer *c, rd_kafka_message_t *m)
+{
+    struct batch *b = &c->batch;
+    if (b->count > 0 && positions_is_back(c->positions, m->partition, m->offset))
+        return false;
+    if (!positions_read(c->positions, m->partition, m->offset)) {
+        rd_kafka_message_destroy(m); // left over from before a rebalance
+        return true;
+    }
+    struct ledger_entry *entry = &b->entries[b->count];
+    struct dead_letter *letter = &b->letters[b->count++];
+    entry->partition = m->partition;
+    entry->offset = m->offset;
+    *letter = (struct dead_letter){.message = m};
+    decode(m, entry, letter);
+    return true;
+}
+
+// The next message that is one, or NULL. Rebalances happen in here.
+static rd_kafka_message_t *next(struct consumer *c, int timeout_ms)
+{
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, timeout_ms);
+    if (m == NULL)
+        return NULL;
+    poll_error_set(c, m->err, m->err != 0 ? rd_kafka_message_errstr(m) : "");
+    if (m->err == 0)
+        return m;
+    rd_kafka_message_destroy(m);
+    return NULL;
+}
+
+static void batch_collect(struct consumer *c)
+{
+    rd_kafka_message_t *m = c->held != NULL ? c->held : next(c, POLL_MS);
+    c->held = NULL;
+    while (m != NULL && batch_add(c, m))
+        m = c->batch.count < BATCH_MAX ? next(c, 0) : NULL;
+    c->held = m;
+}
+
+// --- settling it ---
+static void refused_mark(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct dead_letter *letter = &b->letters[i];
+        if (!b->entries[i].dead_letter && b->entries[i].verdict == APPLY_REFUSED &&
+            letter->reason == NULL)
+            letter->reason =
+                xasprintf("refused: source %s would have more than %d missing ranges, or there "
+                          "are too many sources",
+                          b->entries[i].event.source.text, APPLY_RANGES_MAX);
+    }
+}
+
+static bool batch_try(struct consumer *c, struct err *err)
+{
+    struct batch *b = &c->batch;
+    if (fault_here(FAULT_totals_poll))
+        return err_set(err, ERR_UNAVAILABLE, "injected fault");
+    if (!ledger_stage(c->ledger, b->entries, b->count, err))
+        return false;
+    refused_mark(b);
+    if (!dead_letters_send(c->dead_letters, b->letters, b->count, err)) {
+        ledger_rollback(c->ledger);
+        return false;
+    }
+    return ledger_commit(c->ledger, err);
+}
+
+// The ledger is not where we thought: what is in hand may be counted already, so go where it says.
+static void reread(struct consumer *c, const struct err *cause)
+{
+    log_warn("consumer", "%s; going on from where the ledger is", cause->text);
+    drop_in_hand(c);
+    struct err err;
+    for (int ms = PAUSE_FIRST_MS; !positions_reread(c->positions, &err);) {
+        trouble_set(c, err.text);
+        if (!back_off(c, &ms))
+            return;
+    }
+    trouble_set(c, "");
+}
+
+// Tries until the batch is committed, or another owner or the end of the service takes it away.
+static void batch_settle(struct consumer *c)
+{
+    struct err err;
+    for (int ms = PAUSE_FIRST_MS; !batch_try(c, &err);) {
+        if (err.code == ERR_CONFLICT || err.code == ERR_UNKNOWN) {
+            reread(c, &err);
+            return;
+        }
+        trouble_set(c, err.text);
+        if (!back_off(c, &ms))
+            return;
+    }
+    positions_committed(c->positions, c->batch.entries, c->batch.count);
+    trouble_set(c, "");
+}
+
+// --- the group ---
+static void assigned(struct consumer *c, rd_kafka_topic_partition_list_t *partitions)
+{
+    struct err err;
+    for (int ms = PAUSE_FIRST_MS; !positions_assign(c->positions, partitions, &err);) {
+        trouble_set(c, err.text);
+        if (!back_off(c, &ms)) {
+            positions_revoke(c->positions);
+            return;
+        }
+    }
+    trouble_set(c, "");
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *partitions, void *ctx)
+{
+    struct consumer *c = ctx;
+    (void)rk;
+    drop_in_hand(c);
+    log_info("consumer", "rebalance: %s %d partitions",
+             code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "got" : "gave back", partitions->cnt);
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+        assigned(c, partitions);
+    else
+        positions_revoke(c->positions);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *text, void *ctx)
+{
+    (void)rk;
+    poll_error_set(ctx, code, text);
+}
+
+// Subscribing to a topic that is not there would only repeat an error.
+static bool topics_ensure(struct consumer *c, struct err *err)
+{
+    int32_t ignored;
+    return kafka_topic_ensure(c->rk, &c->config.topic, TOPICS_MS, &ignored, err) &&
+           kafka_topic_ensure(c->rk, &c->config.dead_letter_topic, TOPICS_MS, &ignored, err);
+}
+
+static void subscribe(struct consumer *c)
+{
+    struct err err = {.text = ""};
+    char logged[ERR_TEXT_MAX] = "";
+    for (int ms = PAUSE_FIRST_MS; !topics_ensure(c, &err);) {
+        if (strcmp(logged, err.text) != 0)
+            log_warn("consumer", "%s; trying again", err.text);
+        memcpy(logged, err.text, sizeof(logged));
+        if (!back_off(c, &ms))
+            return;
+    }
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(topics, c->config.topic.name, RD_KAFKA_PARTITION_UA);
+    const rd_kafka_resp_err_t code = rd_kafka_subscribe(c->rk, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    if (code != 0) // only a name that Kafka allows but librdkafka takes for a broken pattern
+        log_error("consumer", "subscribe to %s: %s", c->config.topic.name, rd_kafka_err2str(code));
+}
+
+// Leaving may wait for a broker that is away, so it is given a limit; the group then notices by
+// itself. What still arrives is not ours any more.
+static void leave(struct consumer *c)
+{
+    rd_kafka_queue_t *rest = rd_kafka_queue_new(c->rk);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(c->rk, rest);
+    const int64_t limit_mono_ns = clock_mono_ns() + CLOSE_NS;
+    while (error == NULL && !rd_kafka_consumer_closed(c->rk) && clock_mono_ns() < limit_mono_ns) {
+        rd_kafka_message_t *m = rd_kafka_consume_queue(rest, 100);
+        if (m != NULL)
+            rd_kafka_message_destroy(m);
+    }
+    if (error != NULL)
+        rd_kafka_error_destroy(error);
+    rd_kafka_queue_destroy(rest);
+}
+
+static void *consumer_run(void *arg)
+{
+    struct consumer *c = arg;
+    subscribe(c);
+    while (!stopping(c)) {
+        batch_collect(c);
+        if (c->batch.count > 0)
+            batch_settle(c);
+        batch_clear(&c->batch);
+        positions_report(c->positions, false);
+    }
+    drop_in_hand(c);
+    leave(c);
+    return NULL;
+}
+
+// --- life ---
+
+// What correctness rests on: offsets are ours, and a lost place means from the earliest on.
+// Cooperative assignment hangs and forgets in librdkafka 2.0.2.
+static const struct kafka_property fixed[] = {
+    {"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "earliest"}, {"partition.assignment.strategy", "range"},
+    {"enable.partition.eof", "false"},
+};
+
+// Events as soon as they are there, and little memory for those that wait.
+static const struct kafka_property defaults[] = {
+    {"fetch.min.bytes", "1"},
+    {"fetch.wait.max.ms", "100"},
+    {"queued.min.messages", "10000"},
+    {"queued.max.messages.kbytes", "4096"},
+    {"max.partition.fetch.bytes", "262144"},
+    {"session.timeout.ms", "6000"}, // a restart after a crash waits for the dead member's end
+    {"heartbeat.interval.ms", "2000"},
+    {"max.poll.interval.ms", "300000"},
+    {"socket.nagle.disable", "true"},
+};
+
+static bool client_create(struct consumer *c, struct err *err)
+{
+    struct kafka_property own[COUNT_OF(fixed) + 1];
+    memcpy(own, fixed, sizeof(fixed));
+    own[COUNT_OF(fixed)] = (struct kafka_property){"group.id", c->config.group};
+    rd_kafka_conf_t *conf;
+    if (!kafka_conf_create(&conf, &c->config.kafka, "abacus-totals", own, COUNT_OF(own), defaults,
+                           COUNT_OF(defaults), err))
+        return false;
+    rd_kafka_conf_set_opaque(conf, c);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    if (!kafka_new(&c->rk, RD_KAFKA_CONSUMER, conf, err))
+        return false;
+    rd_kafka_poll_set_consumer(c->rk);
+    c->queue = rd_kafka_queue_get_consumer(c->rk);
+    return true;
+}
+
+bool consumer_create(struct consumer **out, const struct consumer_config *config,
+                     struct ledger *ledger, struct err *err)
+{
+    struct consumer *c = xcalloc(1, sizeof(*c));
+    c->config = *config;
+    c->ledger = ledger;
+    c->stop = mailbox_create(1);
+    if (!dead_letters_create(&c->dead_letters, &config->kafka, config->dead_letter_topic.name,
+                             err) ||
+        !client_create(c, err)) {
+        consumer_destroy(c);
+        return false;
+    }
+    c->positions = positions_create(c->rk, c->config.topic.name, ledger);
+    CHECK_INT(pthread_create(&c->thread, NULL, consumer_run, c), ==, 0);
+    *out = c;
+    return true;
+}
+
+size_t consumer_partitions(struct consumer *c, struct consumer_partition **list)
+{
+    return positions_list(c->positions, list);
+}
+
+void consumer_stop(struct consumer *c)
+{
+    atomic_store_explicit(&c->stopping, true, memory_order_release);
+    mailbox_wake(c->stop);
+    rd_kafka_queue_yield(c->queue); // a poll that waits returns
+    CHECK_INT(pthread_join(c->thread, NULL), ==, 0);
+}
+
+void consumer_destroy(struct consumer *c)
+{
+    if (c == NULL)
+        return;
+    if (c->rk != NULL) {
+        rd_kafka_queue_destroy(c->queue);
+        rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    dead_letters_destroy(c->dead_letters);
+    positions_destroy(c->positions);
+    mailbox_destroy(c->stop);
+    free(c);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "totals/dead_letters.h"
+
+#include "base/fault.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLUSH_MS 10000 // longer than message.timeout.ms below: every letter has its verdict by then
+
+struct dead_letters {
+    // fixed after create
+    struct kafka_config config;
+    const char *topic;
+    // the consumer's own
+    rd_kafka_t *rk;             // owned; NULL until the first letter, and after trouble
+    rd_kafka_resp_err_t failed; // the last letter that failed in this round: why
+};
+
+// What correctness rests on: a letter that is acknowledged is there.
+static const struct kafka_property fixed[] = {
+    {"enable.idempotence", "true"},
+};
+static const struct kafka_property defaults[] = {
+    {"message.timeout.ms", "5000"},     // then the consumer decides: it tries again later
+    {"message.max.bytes", "104857600"}, // the broker decides what is too large
+    {"socket.nagle.disable", "true"},
+};
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *ctx)
+{
+    (void)rk;
+    struct dead_letters *d = ctx;
+    struct dead_letter *letter = message->_private;
+    letter->acknowledged = message->err == 0;
+    if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && !letter->too_large)
+        letter->too_large = true;
+    if (message->err != 0)
+        d->failed = message->err;
+}
+
+static bool conf_create(struct dead_letters *d, rd_kafka_conf_t **out, struct err *err)
+{
+    if (!kafka_conf_create(out, &d->config, "abacus-totals-dead-letters", fixed, COUNT_OF(fixed),
+                           defaults, COUNT_OF(defaults), err))
+        return false;
+    rd_kafka_conf_set_dr_msg_cb(*out, on_delivery);
+    rd_kafka_conf_set_opaque(*out, d);
+    return true;
+}
+
+bool dead_letters_create(struct dead_letters **out, const struct kafka_config *config,
+                         const char *topic, struct err *err)
+{
+    struct dead_letters *d = xcalloc(1, sizeof(*d));
+    d->config = *config;
+    d->topic = topic;
+    rd_kafka_conf_t *checked;
+    if (!conf_create(d, &checked, err)) {
+        free(d);
+        return false;
+    }
+    rd_kafka_conf_destroy(checked);
+    *out = d;
+    return true;
+}
+
+static void producer_drop(struct dead_letters *d)
+{
+    if (d->rk != NULL)
+        rd_kafka_destroy(d->rk); // forgets what waits; no more calls to on_delivery
+    d->rk = NULL;
+}
+
+void dead_letters_destroy(struct dead_letters *d)
+{
+    if (d == NULL)
+        return;
+    producer_drop(d);
+    free(d);
+}
+
+// Most services never see a dead letter: the producer with its threads is made for the first.
+static bool producer_ready(struct dead_letters *d, struct err *err)
+{
+    rd_kafka_conf_t *conf;
+    return d->rk != NULL ||
+           (conf_create(d, &conf, err) && kafka_new(&d->rk, RD_KAFKA_PRODUCER, conf, err));
+}
+
+static void header_add(rd_kafka_headers_t *headers, const char *name, const char *value)
+{
+    rd_kafka_header_add(headers, name, -1, value, -1);
+}
+
+static rd_kafka_headers_t *headers_of(const struct dead_letter *letter)
+{
+    rd_kafka_headers_t *own, *headers;
+    const bool has_own = rd_kafka_message_headers(letter->message, &own) == 0;
+    headers = has_own ? rd_kafka_headers_copy(own) : rd_kafka_headers_new(5);
+    char number[24];
+    header_add(headers, DEAD_LETTER_REASON, letter->reason);
+    header_add(headers, DEAD_LETTER_TOPIC, rd_kafka_topic_name(letter->message->rkt));
+    snprintf(number, sizeof(number), "%" PRId32, letter->message->partition);
+    header_add(headers, DEAD_LETTER_PARTITION, number);
+    snprintf(number, sizeof(number), "%" PRId64, letter->message->offset);
+    header_add(headers, DEAD_LETTER_OFFSET, number);
+    if (letter->too_large)
+        header_add(headers, DEAD_LETTER_CUT, "true");
+    return headers;
+}
+
+// The value is not copied: the message outlives the round, and a round ends with a flush or with
+// the producer.
+static bool letter_produce(struct dead_letters *d, struct dead_letter *letter, struct err *err)
+{
+    const rd_kafka_message_t *m = letter->message;
+    rd_kafka_headers_t *headers = headers_of(letter);
+    const rd_kafka_resp_err_t code = rd_kafka_producev(
+        d->rk, RD_KAFKA_V_TOPIC(d->topic), RD_KAFKA_V_KEY(m->key, m->key_len),
+        RD_KAFKA_V_VALUE(letter->too_large ? NULL : m->payload, letter->too_large ? 0 : m->len),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(letter), RD_KAFKA_V_END);
+    if (code == 0)
+        return true;
+    rd_kafka_headers_destroy(headers);
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        letter->too_large = true; // the next round sends it
+    kafka_err(err, code, NULL);
+    return err_prefix(err, "hand over");
+}
+
+static bool round_run(struct dead_letters *d, struct dead_letter *letters, size_t n,
+                      struct err *err)
+{
+    d->failed = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (letters[i].reason != NULL && !letters[i].acknowledged &&
+            !letter_produce(d, &letters[i], err))
+            return false;
+    }
+    if (rd_kafka_flush(d->rk, FLUSH_MS) != 0)
+        return err_set(err, ERR_UNAVAILABLE, "no acknowledgement from Kafka");
+    return d->failed == 0 || kafka_err(err, d->failed, NULL);
+}
+
+static bool any_to_send(const struct dead_letter *letters, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (letters[i].reason != NULL && !letters[i].acknowledged)
+            return true;
+    }
+    return false;
+}
+
+// After any failure the producer is dropped: what it still holds must not arrive behind our back
+// while the next round sends it again, and a fatal error leaves it useless anyway.
+bool dead_letters_send(struct dead_letters *d, struct dead_letter *letters, size_t n,
+                       struct err *err)
+{
+    if (!any_to_send(letters, n))
+        return true;
+    if (producer_ready(d, err) && round_run(d, letters, n, err))
+        return !fault_here(FAULT_dead_letter) || err_set(err, ERR_UNAVAILABLE, "injected fault");
+    producer_drop(d);
+    return err_prefix(err, "dead letters to topic %s", d->topic);
+}

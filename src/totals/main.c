@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// abacus-totals: reads its configuration, creates its parts in order, runs, destroys in reverse.
+//
+//   Kafka ─▶ consumer ─▶ ledger ─▶ REST
+#include "base/log.h"
+#include "base/stop.h"
+#include "telemetry/admin.h"
+#include "totals/config.h"
+#include "totals/consumer.h"
+#include "totals/ledger.h"
+#include "totals/rest.h"
+
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define EXIT_FORCED 130 // as after a second signal
+
+enum condition { CONDITION_LEDGER, CONDITION_RUNNING };
+static const char *const conditions[] = {"ledger", "running"};
+
+struct totals { // all owned; NULL: not created yet
+    struct totals_config config;
+    struct readiness *readiness;
+    struct ledger *ledger;
+    struct stream_hub *streams;
+    struct consumer *consumer;
+    struct rest *rest;
+    struct admin *admin;
+};
+
+static void on_ledger_change(void *streams)
+{
+    stream_hub_changed(streams);
+}
+
+// --- create ---
+static bool consumer_start(struct totals *t, struct err *err)
+{
+    const struct totals_config *c = &t->config;
+    const int16_t replication = (int16_t)c->kafka_topic_replication;
+    const struct consumer_config config = {
+        .kafka = {c->kafka_bootstrap_servers, &c->kafka_properties},
+        .topic = {c->kafka_topic, (int32_t)c->kafka_topic_partitions, replication},
+        .dead_letter_topic = {c->kafka_dead_letter_topic, 1, replication},
+        .group = c->kafka_group,
+        .readiness = t->readiness,
+        .readiness_index = CONDITION_LEDGER,
+    };
+    return consumer_create(&t->consumer, &config, t->ledger, err);
+}
+
+static bool rest_start(struct totals *t, struct err *err)
+{
+    const struct rest_config config = {.address = t->config.http_address,
+                                       .port = (int)t->config.http_port,
+                                       .threads = (int)t->config.http_threads,
+                                       .streams = t->streams};
+    return rest_create(&t->rest, &config, t->ledger, t->consumer, err) ||
+           err_prefix(err, "--http-address, --http-port");
+}
+
+static bool admin_start(struct totals *t, struct err *err)
+{
+    return admin_create(&t->admin, t->config.admin_address, (int)t->config.admin_port, t->readiness,
+                        NULL, 0, err) ||
+           err_prefix(err, "--admin-address, --admin-port");
+}
+
+static bool create(struct totals *t, struct err *err)
+{
+    t->readiness = readiness_create(conditions, COUNT_OF(conditions));
+    if (!ledger_open(&t->ledger, t->config.ledger, err))
+        return err_prefix(err, "--ledger");
+    readiness_set(t->readiness, CONDITION_LEDGER, true, "");
+    t->streams = stream_hub_create(t->ledger);
+    ledger_on_change(t->ledger, on_ledger_change, t->streams);
+    return consumer_start(t, err) && rest_start(t, err) && admin_start(t, err);
+}
+
+// --- run ---
+
+// Ready does not wait for Kafka: reads are answered from what is committed.
+static void run(struct totals *t)
+{
+    readiness_set(t->readiness, CONDITION_RUNNING, true, "");
+    log_info("main", "listening: http %s:%d, admin %s:%d", t->config.http_address,
+             rest_port(t->rest), t->config.admin_address, admin_port(t->admin));
+    while (!stop_wait(-1))
+        continue;
+}
+
+static void on_grace_end(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_FORCED); // at any line: what is committed stays, the rest is read again
+}
+
+static void grace_begin(int64_t ms)
+{
+    const struct sigaction action = {.sa_handler = on_grace_end};
+    const struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000}};
+    CHECK_INT(sigaction(SIGALRM, &action, NULL), ==, 0);
+    CHECK_INT(setitimer(ITIMER_REAL, &timer, NULL), ==, 0);
+}
+
+// The last commit comes before the end of the streams, so that they tell it.
+static void stop(struct totals *t)
+{
+    log_info("main", "stopping");
+    readiness_set(t->readiness, CONDITION_RUNNING, false, "stopping");
+    grace_begin(t->config.shutdown_grace_ms);
+}
+
+static void destroy(struct totals *t)
+{
+    if (t->consumer != NULL)
+        consumer_stop(t->consumer);
+    rest_destroy(t->rest);
+    admin_destroy(t->admin);
+    consumer_destroy(t->consumer);
+    stream_hub_destroy(t->streams);
+    ledger_close(t->ledger);
+    readiness_destroy(t->readiness);
+}
+
+int main(int argc, char **argv)
+{
+    struct totals totals = {.ledger = NULL};
+    const enum options_outcome outcome = totals_config_read(&totals.config, argc, argv);
+    if (outcome != OPTIONS_RUN)
+        return outcome == OPTIONS_EXIT_OK ? 0 : 2;
+    stop_init();
+    struct err err;
+    const bool ok = create(&totals, &err);
+    if (ok) {
+        run(&totals);
+        stop(&totals);
+    } else {
+        log_error("main", "%s", err.text);
+    }
+    destroy(&totals);
+    if (ok)
+        log_info("main", "stopped");
+    return ok ? 0 : err.code == ERR_USAGE ? 2 : 1;
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The partitions this consumer has now, and how far each is read. Where to begin comes from the
+// ledger, never from Kafka: what is counted and where to go on are durable together (ledger.h, L2).
+// list: any thread; the rest: the consumer.
+#ifndef ABACUS_TOTALS_POSITIONS_H
+#define ABACUS_TOTALS_POSITIONS_H
+
+#include "totals/consumer.h"
+
+struct positions;
+
+// rk, ledger: borrowed; topic: its name, borrowed.
+struct positions *positions_create(rd_kafka_t *rk, const char *topic, struct ledger *ledger);
+void positions_destroy(struct positions *p);
+
+// Assigns these partitions from where the ledger says; fills in their offsets. A place that Kafka
+// does not have any more is said loudly and reading begins at the earliest event there is.
+// False: nothing has changed.
+MUST_USE bool positions_assign(struct positions *p, rd_kafka_topic_partition_list_t *partitions,
+                               struct err *err);
+// The same partitions again, because the ledger moved without us.
+MUST_USE bool positions_reread(struct positions *p, struct err *err);
+void positions_revoke(struct positions *p);
+
+// Whether this offset was passed already: the partition began anew below us.
+bool positions_is_back(struct positions *p, int32_t partition, int64_t offset);
+// An event was taken. False: the partition is not ours. Jumps are logged.
+bool positions_read(struct positions *p, int32_t partition, int64_t offset);
+// The ledger committed these.
+void positions_committed(struct positions *p, const struct ledger_entry *entries, size_t n);
+
+// Tells Kafka the offsets, for lag tools only: at most once a second unless it is the last time.
+void positions_report(struct positions *p, bool last);
+
+size_t positions_list(struct positions *p, struct consumer_partition **list); // owned: free()
+
+#endif
