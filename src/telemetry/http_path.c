@@ -72,12 +72,11 @@ static char *path_of(char *text)
 {
     if (text[0] == '/')
         return text;
-    const size_t scheme = strncasecmp(text, "http://", 7) == 0    ? 7
-                          : strncasecmp(text, "https://", 8) == 0 ? 8
-                                                                  : 0;
-    if (scheme == 0)
+    const bool is_url =
+        strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+    if (!is_url)
         return NULL;
-    char *path = strchr(text + scheme, '/');
+    char *path = strchr(strchr(text, '/') + 2, '/');
     if (path != NULL)
         return path;
     memcpy(text, "/", 2); // a URL without a path means "/"

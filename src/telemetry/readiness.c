@@ -69,7 +69,8 @@ static void tell_locked(struct readiness *r)
         return;
     r->telling = true;
     while (r->told != ready_locked(r)) {
-        const bool ready = r->told = !r->told;
+        const bool ready = !r->told;
+        r->told = ready;
         pthread_mutex_unlock(&r->mu);
         if (r->on_change != NULL)
             r->on_change(ready, r->ctx);
