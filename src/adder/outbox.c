@@ -5,8 +5,9 @@
 //
 // Dying anywhere is safe: before COMMIT nothing happened; after it the rows, the count and the sum
 // are there together (I1, I3), and the client who got no answer may ask again with its request id.
-#include "adder/outbox_state.h"
+#include "adder/outbox.h"
 
+#include "adder/outbox_state.h"
 #include "base/fault.h"
 
 #include <inttypes.h>
@@ -59,8 +60,10 @@ static void oldest_set(struct outbox *o, int64_t unix_us)
 
 bool outbox_oldest_refresh(struct outbox *o, struct err *err)
 {
-    int64_t unix_us;
-    if (!outbox_table_accepted(&o->table, published_now(o) + 1, &unix_us, err))
+    int64_t unix_us = 0;
+    const int64_t published = published_now(o);
+    if (published < o->source.appended &&
+        !outbox_table_accepted(&o->table, published + 1, &unix_us, err))
         return false;
     oldest_set(o, unix_us);
     return true;
@@ -234,7 +237,7 @@ static bool append(struct outbox *o, struct add *const *adds, size_t n, struct e
     if (batch.source.appended == o->source.appended)
         return true;
     // With nothing unpublished before, the first of these is the oldest; else outbox_tend knows.
-    if (batch.source.published == o->source.appended)
+    if (published_now(o) == o->source.appended)
         oldest_set(o, batch.first_unix_us);
     source_accept(o, &batch.source);
     return true;

@@ -9,6 +9,7 @@
 
 #define APPLICATION_ID 0x41424f58 // "ABOX"
 #define VERSION        1
+#define VERSION_TEXT   "1"
 #define UUID_BYTES     16
 
 // request_id and traceparent are NULL when not given: such rows do not touch the index.
@@ -50,6 +51,8 @@ static const struct {
                            " AND accepted_unix_us >= ?3 ORDER BY sequence LIMIT 1"),
     STATEMENT(counts_set, "UPDATE source SET appended = ?1, published = ?2, sum = ?3"),
     STATEMENT(partition_set, "UPDATE source SET partition = ?1"),
+    // SQLite leaves a page alone when an UPDATE sets what is there; this writes one in any case.
+    STATEMENT(touch, "PRAGMA user_version = " VERSION_TEXT),
     STATEMENT(remove, "DELETE FROM outbox WHERE sequence <= ?1"),
 #undef STATEMENT
 };
@@ -258,6 +261,11 @@ bool outbox_table_partition_set(struct outbox_table *table, int32_t partition, s
 {
     sqlite3_bind_int64(table->partition_set, 1, partition);
     return store_run(&table->store, table->partition_set, err);
+}
+
+bool outbox_table_touch(struct outbox_table *table, struct err *err)
+{
+    return store_run(&table->store, table->touch, err);
 }
 
 bool outbox_table_remove(struct outbox_table *table, int64_t last, struct err *err)

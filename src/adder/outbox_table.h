@@ -15,7 +15,7 @@ struct outbox_table {
     sqlite3_stmt *begin, *commit, *rollback;
     sqlite3_stmt *insert, *insert_once, *find;
     sqlite3_stmt *source, *ends, *accepted, *first_young;
-    sqlite3_stmt *counts_set, *partition_set, *remove;
+    sqlite3_stmt *counts_set, *partition_set, *touch, *remove;
 };
 
 struct outbox_source {
@@ -51,6 +51,8 @@ MUST_USE bool outbox_table_counts_set(struct outbox_table *table,
                                       const struct outbox_source *source, struct err *err);
 MUST_USE bool outbox_table_partition_set(struct outbox_table *table, int32_t partition,
                                          struct err *err);
+// Changes nothing, but makes the commit write to the disk: a way to learn whether it works.
+MUST_USE bool outbox_table_touch(struct outbox_table *table, struct err *err);
 // Removes all rows up to `last`.
 MUST_USE bool outbox_table_remove(struct outbox_table *table, int64_t last, struct err *err);
 

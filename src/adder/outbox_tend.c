@@ -59,7 +59,7 @@ static bool expired_last(struct outbox *o, int64_t published, int64_t *last, str
 
 static bool write_source(struct outbox *o, struct outbox_source *source, struct err *err)
 {
-    bool ok = outbox_table_begin(&o->table, err) &&
+    bool ok = outbox_table_begin(&o->table, err) && outbox_table_touch(&o->table, err) &&
               outbox_table_counts_set(&o->table, source, err) &&
               (source->first == o->source.first ||
                outbox_table_remove(&o->table, source->first - 1, err));
@@ -115,7 +115,7 @@ static bool tend(struct outbox *o, bool after_failure, bool *more, struct err *e
         return false;
     if (idle)
         checkpoint(o);
-    return !due || outbox_oldest_refresh(o, err);
+    return outbox_oldest_refresh(o, err);
 }
 
 bool outbox_tend(struct outbox *o, bool *more, struct err *err)

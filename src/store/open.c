@@ -211,7 +211,8 @@ static bool execute(struct store *store, const char *sql, struct err *err)
 }
 
 // WAL: readers and the writer do not wait for each other, and a commit is one sequential write.
-// FULL: the WAL is synced with every commit, so what was answered survives power loss.
+// FULL: the WAL is synced with every commit, so what was answered survives power loss. Removed rows
+// are no secrets: some builds of SQLite would write zeros over them.
 static bool set_modes(struct store *store, struct err *err)
 {
     char *mode;
@@ -228,7 +229,7 @@ static bool set_modes(struct store *store, struct err *err)
             "its file system cannot do write-ahead logging; give a path on a local disk");
     return execute(store,
                    "PRAGMA synchronous=FULL; PRAGMA cache_size=-" CACHE_KIB
-                   "; PRAGMA wal_autocheckpoint=" WAL_PAGES
+                   "; PRAGMA secure_delete=OFF; PRAGMA wal_autocheckpoint=" WAL_PAGES
                    "; PRAGMA journal_size_limit=" WAL_BYTES_LEFT,
                    err);
 }
