@@ -52,12 +52,12 @@ address_of() {
     sed -n "s/.*listening:.*\b$2 \([0-9.]*:[0-9]*\).*/\1/p" "$state/$1.log" | head -n 1
 }
 listens() { [ -n "$(address_of "$1" "$2")" ]; }
-has_output() { [ -s "$state/$1.log" ]; }
+broker_address() { grep -m 1 -o '^[0-9.]*:[0-9]*$' "$state/broker.log"; }
 
 start_embedded_kafka() {
     start broker "$build/src/cli/abacus-cli" broker
-    await broker 10 has_output broker
-    kafka_address=$(head -n 1 "$state/broker.log")
+    await broker 10 broker_address >/dev/null
+    kafka_address=$(broker_address)
 }
 
 start_local_kafka() {
@@ -89,14 +89,21 @@ embedded_note="(in memory, 5 MiB a partition: for trying out; see --kafka)"
 # --- demo ---
 expected=0
 demo_add() {
-    local answer
     answer=$(cli add --adder "$adder" "$1" "$2")
-    say "  $1 + $2: $answer"
+    say "  $answer"
     expected=$((expected + $1 + $2))
 }
 
-total_now() { cli total --totals "$totals"; }
-total_is() { total_now 2>/dev/null | grep -q "\b$1\b.*\b$2\b"; } # SUM COUNT
+total_is() { # SUM COUNT
+    cli total --totals "$totals" --output json | grep -q "\"total\":\"$1\",\"count\":\"$2\""
+}
+
+journey() { # ANSWER OF add: "… (source UUID, sequence N)"
+    local words=${1##*\(source } source sequence
+    source=${words%%,*} sequence=${words##*sequence } sequence=${sequence%\)}
+    cli journey --source "$source" --sequence "$sequence" --totals "$totals" \
+        --kafka-bootstrap-servers "$kafka_address"
+}
 
 demo() {
     [ $# -eq 0 ] || usage_error "demo takes no arguments"
@@ -115,12 +122,15 @@ demo() {
     demo_add 2 3
     demo_add 40 2
     demo_add -7 -3
-    demo_add 1000000007 998244353
     demo_add 0 0
+    demo_add 1000000007 998244353
     wait_until 20 "the total $expected of 5 adds" total_is "$expected" 5 || exit 1
 
+    title "The last one on its way: what Kafka holds, and what the ledger made of it"
+    journey "$answer"
+
     title "The total, after outbox, relay, Kafka and ledger"
-    total_now
+    cli total --totals "$totals"
 
     title "Ten thousand more, 64 calls in flight"
     cli load --adder "$adder" --adder-admin "$adder_admin" --totals "$totals" \

@@ -98,7 +98,7 @@ class EmbeddedBroker(Broker):
 
     def start(self):
         self.process.start()
-        self.address = self.process.wait_for_log(r"(127\.0\.0\.1:\d+)").group(1)
+        self.address = self.process.wait_for_log(r"(?m)^(127\.0\.0\.1:\d+)$").group(1)
         return self
 
     def close(self):
