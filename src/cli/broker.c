@@ -64,13 +64,19 @@ static bool topics_create(rd_kafka_mock_cluster_t *cluster, const struct option_
     return true;
 }
 
-// The mock's own handle connects to nothing; small answers leave at once.
+// The mock's own handle, which connects to nothing and is told not to say so. Its other property
+// sends small answers at once.
 static rd_kafka_t *handle_create(struct err *err)
 {
+    static const struct {
+        const char *name, *value;
+    } properties[] = {{"log_level", "4"}, {"socket.nagle.disable", "true"}};
     char trouble[ERR_TEXT_MAX];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    CHECK_INT(rd_kafka_conf_set(conf, "socket.nagle.disable", "true", trouble, sizeof(trouble)), ==,
-              RD_KAFKA_CONF_OK);
+    for (size_t i = 0; i < COUNT_OF(properties); i++)
+        CHECK_INT(rd_kafka_conf_set(conf, properties[i].name, properties[i].value, trouble,
+                                    sizeof(trouble)),
+                  ==, RD_KAFKA_CONF_OK);
     rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, trouble, sizeof(trouble));
     if (handle == NULL) {
         rd_kafka_conf_destroy(conf);

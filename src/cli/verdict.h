@@ -12,14 +12,19 @@
 
 #include "cli/services.h"
 
-#define VERDICTS(X)                                                                                  \
-    X(VERDICT_EQUAL, "equal")                                                                        \
-    X(VERDICT_ON_THE_WAY, "on the way") /* not all of it is in the ledger, and may yet come */       \
-    X(VERDICT_UNKNOWN, "unknown")       /* somebody did not answer */                                \
-    X(VERDICT_LOST, "lost")             /* Kafka has been read to its end, and events are missing;   \
-                                           totals' idea of the end may be a moment old: ask again */ \
-    X(VERDICT_EXCESS, "counted twice")  /* the ledger has more than was ever committed */            \
-    X(VERDICT_DIFFERENT, "different")   /* as many events, another sum */
+// on the way     not all of it is in the ledger, and may yet come
+// unknown        somebody did not answer
+// lost           Kafka was read to its end, and events are missing. What totals know of that end
+//                may be a moment old: ask again before it is believed
+// counted twice  the ledger has more than was ever committed
+// different      as many events, another sum
+#define VERDICTS(X)                     \
+    X(VERDICT_EQUAL, "equal")           \
+    X(VERDICT_ON_THE_WAY, "on the way") \
+    X(VERDICT_UNKNOWN, "unknown")       \
+    X(VERDICT_LOST, "lost")             \
+    X(VERDICT_EXCESS, "counted twice")  \
+    X(VERDICT_DIFFERENT, "different")
 
 enum verdict {
 #define VERDICT_ENUM(name, text) name,
