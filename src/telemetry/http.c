@@ -19,14 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define CONNECTIONS_DEFAULT  2000
 #define IDLE_TIMEOUT_DEFAULT 60
 #define THREADS_MAX          64
 #define CONNECTION_BYTES     16384 // request head and what is being written of the answer
 #define BODY_BYTES_MAX       65536 // no route wants a body: enough for a client that sends one
-#define DRAIN_MS             1000  // that answers in flight get when the server ends
+#define DRAIN_MS             2000  // that answers in flight get when the server ends
 
 struct http_server {
     // fixed after create

@@ -38,7 +38,7 @@ struct http_config {
 MUST_USE bool http_server_create(struct http_server **out, const struct http_config *config,
                                  const struct http_route *routes, size_t count, struct err *err);
 int http_server_port(const struct http_server *server);
-// Stops accepting, ends all streams, and gives answers in flight a second to finish. Each stream's
+// Stops accepting, ends all streams, and gives answers in flight two seconds. Each stream's
 // on_close has been called when it returns. Not from a handler.
 void http_server_destroy(struct http_server *server);
 

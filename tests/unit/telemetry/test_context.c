@@ -22,6 +22,9 @@ static void a_valid_traceparent_is_kept_as_version_00(void **state)
         {"01-" TRACE "-" PARENT "-01", VALID},
         {"cc-" TRACE "-" PARENT "-01-what-the-future-will-be-like", VALID},
         {"fe-" TRACE "-" PARENT "-01-", VALID},
+        // ... and of the flags only the two that we know are passed on.
+        {"00-" TRACE "-" PARENT "-fe", "00-" TRACE "-" PARENT "-02"},
+        {"cc-" TRACE "-" PARENT "-0d", VALID},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct trace_context context = {"unset"};

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define BIG_BYTES (8 * 1024 * 1024) // more than both sockets' buffers take
+#define BIG_BYTES (16 * 1024 * 1024) // more than both sockets' buffers take
 
 // --- the server under test ---
 static void on_echo(struct http_exchange *exchange, void *ctx)
@@ -55,6 +55,27 @@ static void on_big(struct http_exchange *exchange, void *ctx)
     free(body);
 }
 
+static int64_t on_read(void *ctx, char *out, size_t max)
+{
+    (void)ctx, (void)out, (void)max;
+    return 0;
+}
+
+static void on_open(void *ctx, struct http_stream *stream)
+{
+    (void)ctx, (void)stream;
+}
+
+static void on_close(void *ctx)
+{
+    (void)ctx;
+}
+
+static void on_silent_stream(struct http_exchange *exchange, void *ctx)
+{
+    http_answer_stream(exchange, "text/plain", on_read, on_open, on_close, ctx);
+}
+
 static const struct http_route routes[] = {
     {"GET", "/v1/total", on_echo, "total"},
     {"GET", "/v1/sources", on_echo, "sources"},
@@ -65,6 +86,7 @@ static const struct http_route routes[] = {
     {"GET", "/tagged", on_tagged, NULL},
     {"GET", "/problem", on_problem, NULL},
     {"GET", "/big", on_big, NULL},
+    {"GET", "/stream", on_silent_stream, NULL},
 };
 
 static struct http_server *serve(struct http_config config)
@@ -376,29 +398,43 @@ static void *destroy(void *server)
     return NULL;
 }
 
+static struct client *client_in_use(int port)
+{
+    struct client *c = client_open(port);
+    char head[500], body[100];
+    client_say(c, "GET /v1/total HTTP/1.1\r\nHost: test\r\n\r\n");
+    client_answer(c, head, sizeof(head), body, sizeof(body));
+    assert_null(strstr(head, "Connection: close"));
+    return c;
+}
+
 static void the_end_of_the_server_lets_an_answer_finish(void **state)
 {
     (void)state;
     struct http_server *server = serve((struct http_config){0});
     const int port = http_server_port(server);
-    struct client *waiting = client_open(port), *big = client_open(port);
-    char head[500], body[500];
-    client_say(waiting, "GET /v1/total HTTP/1.1\r\nHost: test\r\n\r\n");
-    client_answer(waiting, head, sizeof(head), body, sizeof(body));
-    assert_null(strstr(head, "Connection: close"));
+    struct client *big = client_open(port), *late = client_in_use(port),
+                  *stream = client_in_use(port);
     client_say(big, "GET /big HTTP/1.1\r\nHost: test\r\n\r\n");
     assert_true(client_receive(big)); // the answer has begun
     pthread_t thread;
     pthread_create(&thread, NULL, destroy, server);
     for (int fd; (fd = client_connect(port)) >= 0;)
         close(fd); // until nobody is let in any more
-    client_say(waiting, "GET /v1/total HTTP/1.1\r\nHost: test\r\n\r\n");
-    client_answer(waiting, head, sizeof(head), body, sizeof(body));
+    char head[500], body[500];
+    client_say(late, "GET /v1/total HTTP/1.1\r\nHost: test\r\n\r\n");
+    client_answer(late, head, sizeof(head), body, sizeof(body));
     assert_non_null(strstr(head, "\r\nConnection: close\r\n"));
-    client_expect_closed(waiting);
+    client_expect_closed(late);
+    client_say(stream, "GET /stream HTTP/1.1\r\nHost: test\r\n\r\n");
+    client_take_until(stream, "\r\n\r\n", head, sizeof(head));
+    client_chunk(stream, body, sizeof(body));
+    assert_string_equal(body, ""); // ended as soon as it began
+    client_expect_closed(stream);
     expect_big_body(big);
     pthread_join(thread, NULL);
-    client_close(waiting);
+    client_close(late);
+    client_close(stream);
     client_close(big);
 }
 

@@ -97,6 +97,39 @@ static void await_counts(struct hub *hub, int opened, int closed)
     pthread_mutex_unlock(&hub->mu);
 }
 
+// --- has nothing to say at first, but is woken while it says so ---
+struct hasty {
+    struct http_stream *stream;
+    int reads;
+};
+
+static int64_t on_read_hasty(void *ctx, char *out, size_t max)
+{
+    struct hasty *s = ctx;
+    s->reads++;
+    if (s->reads == 1)
+        http_stream_wake(s->stream);
+    return s->reads == 2 ? snprintf(out, max, "late") : s->reads == 3 ? -1 : 0;
+}
+
+static void on_open_hasty(void *ctx, struct http_stream *stream)
+{
+    struct hasty *s = ctx;
+    s->stream = stream;
+}
+
+static void on_close_hasty(void *ctx)
+{
+    free(ctx);
+}
+
+static void on_hasty(struct http_exchange *exchange, void *ctx)
+{
+    (void)ctx;
+    struct hasty *s = xcalloc(1, sizeof(*s));
+    http_answer_stream(exchange, "text/plain", on_read_hasty, on_open_hasty, on_close_hasty, s);
+}
+
 // --- endless bytes, as fast as they are taken ---
 static int64_t on_read_flood(void *ctx, char *out, size_t max)
 {
@@ -142,6 +175,7 @@ static struct world *world_create(int threads)
     LIST_INIT(&w->hub.subscribers);
     const struct http_route routes[] = {
         {"GET", "/stream", on_stream, &w->hub},
+        {"GET", "/hasty", on_hasty, NULL},
         {"GET", "/flood", on_flood, &w->hub},
         {"GET", "/hello", on_hello, NULL},
     };
@@ -200,6 +234,20 @@ static void a_sleeping_stream_tells_when_it_is_woken(void **state)
     wake_all(&w->hub, 2, false); // one wake, two pieces
     expect_event(c, 200);
     expect_event(c, 201);
+    client_close(c);
+    world_destroy(w);
+}
+
+static void a_wake_while_read_runs_is_not_lost(void **state)
+{
+    (void)state;
+    struct world *w = world_create(1);
+    struct client *c = client_open(http_server_port(w->server));
+    char head[500], chunk[100];
+    client_say(c, "GET /hasty HTTP/1.1\r\nHost: test\r\n\r\n");
+    client_take_until(c, "\r\n\r\n", head, sizeof(head));
+    client_chunk(c, chunk, sizeof(chunk));
+    assert_string_equal(chunk, "late");
     client_close(c);
     world_destroy(w);
 }
@@ -410,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sleeping_stream_tells_when_it_is_woken),
+        cmocka_unit_test(a_wake_while_read_runs_is_not_lost),
         cmocka_unit_test(an_ended_stream_leaves_the_connection_usable),
         cmocka_unit_test(a_client_that_goes_away_is_noticed_without_a_wake),
         cmocka_unit_test(a_head_request_opens_and_closes_without_a_body),

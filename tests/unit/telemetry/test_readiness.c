@@ -116,6 +116,31 @@ static void the_last_word_is_the_last_state(void **state)
     readiness_destroy(readiness);
 }
 
+static void on_change_in_order(bool ready, void *ctx)
+{
+    struct heard *heard = ctx;
+    heard->calls++;
+    EXPECT(heard->ready != ready, "call %d told %d again", heard->calls, ready);
+    heard->ready = ready;
+}
+
+static void changes_are_told_one_after_the_other_and_the_last_is_true(void **state)
+{
+    (void)state;
+    struct heard heard = {.calls = 0};
+    struct readiness *readiness = readiness_create(names, 2);
+    readiness_on_change(readiness, on_change_in_order, &heard);
+    readiness_set(readiness, KAFKA, true, "");
+    pthread_t threads[2];
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        pthread_create(&threads[i], NULL, flip_outbox, readiness);
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(heard.ready, readiness_get(readiness));
+    assert_true(heard.calls > 0);
+    readiness_destroy(readiness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +148,7 @@ int main(void)
         cmocka_unit_test(only_changes_of_the_whole_are_told),
         cmocka_unit_test(long_reasons_are_cut),
         cmocka_unit_test(the_last_word_is_the_last_state),
+        cmocka_unit_test(changes_are_told_one_after_the_other_and_the_last_is_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
