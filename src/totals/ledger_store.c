@@ -13,10 +13,12 @@
     "substr(hex(randomblob(2)), 2), substr('89AB', 1 + (random() & 3), 1), "     \
     "substr(hex(randomblob(2)), 2), hex(randomblob(6))))"
 
-// Synchronous stays FULL. With NORMAL the counts would be right too: power loss takes whole
-// transactions off the end, offsets and all (L2), and Kafka gives those events again. But for a
-// while the total would go back behind what readers were told, and a version they hold would come
-// to mean another state. The price is one sync a batch, and batches grow while one is under way.
+// Synchronous stays FULL: one sync a batch. NORMAL would keep L2 as well, since power loss takes
+// whole transactions off the end, offsets and all, and Kafka gives those events again. But the
+// total would for a while be behind what readers were told, a version they hold would come to mean
+// another state, and a Kafka that lost its newest events in the same power loss (it does not sync)
+// could not give them again. Batches grow while a sync is under way, so it costs latency, not
+// throughput.
 static const struct store_format format = {
     .what = "ledger",
     .application_id = 0x41424c47, // "ABLG"

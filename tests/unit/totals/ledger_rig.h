@@ -105,6 +105,12 @@ static inline struct ledger_total rig_total(struct rig *rig)
     return total;
 }
 
+// For ledger_on_change; ctx: an int.
+static inline void rig_count_changes(void *ctx)
+{
+    ++*(int *)ctx;
+}
+
 // Another process, if it ignored the claim.
 static inline void rig_alter(const struct rig *rig, const char *sql)
 {

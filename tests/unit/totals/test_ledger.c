@@ -179,16 +179,11 @@ static void an_offset_may_go_down_and_nothing_counts_twice(void **state)
     assert_int_equal(rig_total(rig).duplicates, 2);
 }
 
-static void count_changes(void *ctx)
-{
-    ++*(int *)ctx;
-}
-
 static void each_commit_is_announced_and_nothing_else(void **state)
 {
     struct rig *rig = *state;
     int changes = 0;
-    ledger_on_change(rig->ledger, count_changes, &changes);
+    ledger_on_change(rig->ledger, rig_count_changes, &changes);
     struct ledger_entry entry = rig_event(0, 0, 1, 1, 5);
     rig_stage(rig, &entry, 1);
     ledger_rollback(rig->ledger);

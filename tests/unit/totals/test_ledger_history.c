@@ -14,6 +14,7 @@
 #define LOG_EVENTS    30000 // a partition
 #define SEQUENCES_MAX (2 * LOG_EVENTS * PARTITIONS / SOURCES)
 #define BATCH_MAX     400
+#define RECENT        100 // how far back late events are
 
 static uint64_t seed;
 
@@ -27,18 +28,20 @@ struct history {
     int64_t dead_letters, rewinds;
 };
 
-// A source sends to one partition, sometimes skips one, sends an old one or something foreign.
+// A source sends to one partition, sometimes skips some, sends an old one or something foreign.
 static struct ledger_entry make_entry(struct history *h, int32_t partition, int64_t offset)
 {
     const int64_t source = partition + PARTITIONS * random_below(&h->random, 2);
     const int number = (int)(source < SOURCES ? source : partition);
+    const int64_t recent = h->sent[number] < RECENT ? h->sent[number] : RECENT;
     int64_t sequence;
     if (random_percent(&h->random, 1))
         return rig_dead_letter(partition, offset);
-    if (random_percent(&h->random, 5) && h->sent[number] > 0)
-        sequence = 1 + random_below(&h->random, h->sent[number]);
+    if (random_percent(&h->random, 15) && h->sent[number] > 0)
+        sequence = h->sent[number] - random_below(&h->random, recent);
     else
-        sequence = h->sent[number] += random_percent(&h->random, 3) ? 2 : 1;
+        sequence = h->sent[number] +=
+            random_percent(&h->random, 3) ? 2 + random_below(&h->random, 8) : 1;
     return rig_event(partition, offset, number, sequence, (int64_t)random_next(&h->random));
 }
 

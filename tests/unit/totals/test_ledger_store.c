@@ -98,6 +98,19 @@ static void check_corrupt(struct rig *rig, const char *sql)
     free(copy);
 }
 
+static void whoever_asks_for_an_offset_hears_of_another_owner(void **state)
+{
+    struct rig *rig = *state;
+    int changes = 0;
+    ledger_on_change(rig->ledger, rig_count_changes, &changes);
+    rig_alter(rig, "INSERT INTO partition VALUES (0, 7, 2); UPDATE ledger SET version = 1");
+    assert_int_equal(rig_offset(rig, 0), 7);
+    assert_int_equal(rig_total(rig).dead_letters, 2);
+    assert_int_equal(changes, 1);
+    rig_commit_one(rig, rig_event(0, 7, 1, 1, 5));
+    assert_int_equal(rig_total(rig).version, 2);
+}
+
 static void a_file_that_contradicts_itself_is_refused(void **state)
 {
     struct rig *rig = *state;
@@ -197,6 +210,7 @@ int main(void)
         TEST(a_partition_that_somebody_else_began_cannot_be_begun),
         TEST(one_lost_partition_fails_the_whole_batch),
         TEST(sources_that_somebody_else_moved_are_read_again_before_anything_is_counted),
+        TEST(whoever_asks_for_an_offset_hears_of_another_owner),
         TEST(a_file_that_contradicts_itself_is_refused),
         TEST(a_full_disk_loses_nothing_and_the_batch_goes_in_later),
     };
