@@ -66,18 +66,28 @@ static void history_clear(struct history *h)
         free(h->models[i].seen);
 }
 
+// A partition with something to read, beginning the search anywhere; PARTITIONS: none has.
+static int64_t choose_partition(struct history *h, const int64_t *next)
+{
+    const int64_t first = random_below(&h->random, PARTITIONS);
+    for (int64_t i = 0; i < PARTITIONS; i++) {
+        if (next[(first + i) % PARTITIONS] < LOG_EVENTS)
+            return (first + i) % PARTITIONS;
+    }
+    return PARTITIONS;
+}
+
 // The next events of randomly chosen partitions; 0: all is read.
 static size_t take_batch(struct history *h, struct ledger_entry *batch, int64_t *next)
 {
     const size_t size = (size_t)random_below(&h->random, BATCH_MAX) + 1;
     size_t n = 0;
     memcpy(next, h->next, sizeof(h->next));
-    for (int misses = 0; n < size && misses < 100;) {
-        const int64_t p = random_below(&h->random, PARTITIONS);
-        if (next[p] == LOG_EVENTS)
-            misses++;
-        else
-            batch[n++] = h->log[p][next[p]++];
+    while (n < size) {
+        const int64_t p = choose_partition(h, next);
+        if (p == PARTITIONS)
+            break;
+        batch[n++] = h->log[p][next[p]++];
     }
     return n;
 }
@@ -180,7 +190,7 @@ static bool step(struct rig *rig, struct history *h)
     memcpy(h->next, next, sizeof(next));
     for (size_t i = 0; i < n; i++)
         h->committed[batch[i].partition] = batch[i].offset + 1;
-    if (random_below(&h->random, 200) == 0)
+    if (random_below(&h->random, 100) == 0)
         rewind_one(h);
     return true;
 }
