@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -136,3 +137,84 @@ class Service:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+# --- the load generator ---
+@dataclasses.dataclass
+class Loaded:
+    """What one run of `abacus-cli load` found."""
+    command: list
+    acknowledged_per_s: float
+    applied_per_s: float  # from the first add until the total had them all
+
+
+def load_command(bench, adder, *, seconds=None, count=None, verify=()):
+    """verify: the options that let it look at the total; none: it does without."""
+    how_long = ["--duration-s", seconds] if count is None else ["--count", count]
+    return [bench.cli, "load", "--adder", adder, *how_long, "--output", "json",
+            *(verify or ["--no-verify"])]
+
+
+def load_rate(said):
+    """Acknowledged adds a second; anything but OK spoils the figure."""
+    document = json.loads(said)
+    if set(document["statuses"]) != {"OK"}:
+        raise BenchFailed(f"load: calls failed: {document['statuses']}")
+    return document["rate"]
+
+
+# --- the services ---
+class System:
+    """`with System(bench) as system:` broker (unless one is given), adder, totals, all ready."""
+
+    def __init__(self, bench, kafka=None):
+        self.bench, self.kafka, self.services = bench, kafka, []
+        self.adder = self.totals = None
+        self.grpc_port = self.adder_admin_port = self.rest_port = None
+
+    def __enter__(self):
+        try:
+            self._start(pathlib.Path(tempfile.mkdtemp(dir=self.bench.folder)))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self, folder):
+        self.grpc_port, self.adder_admin_port, self.rest_port, totals_admin_port = (
+            free_port() for _ in range(4))
+        quick = []
+        if self.kafka is None:
+            broker = self._run("broker", [self.bench.cli, "broker"], folder)
+            self.kafka = broker.await_line("127.0.0.1:").strip()
+            # The mock broker lets an empty fetch wait its full time even when something comes.
+            quick = ["--kafka-property", "fetch.wait.max.ms=2"]
+        topic = f"abacus.bench.{folder.name}" if self.bench.kafka == self.kafka else "abacus.sums"
+        common = ["--kafka-bootstrap-servers", self.kafka, "--kafka-topic", topic]
+        self.adder = self._run(
+            "adder", [self.bench.program("src/adder/abacus-adder"), "--grpc-port", self.grpc_port,
+                      "--admin-port", self.adder_admin_port, "--outbox", folder / "outbox.db",
+                      *common], folder, self.adder_admin_port)
+        self.totals = self._run(
+            "totals", [self.bench.program("src/totals/abacus-totals"), "--http-port",
+                       self.rest_port, "--admin-port", totals_admin_port, "--ledger",
+                       folder / "ledger.db", *common, *quick], folder, totals_admin_port)
+
+    def _run(self, name, command, folder, admin_port=None):
+        url = None if admin_port is None else f"http://127.0.0.1:{admin_port}/readyz"
+        self.services.append(Service(name, command, folder, url))
+        return self.services[-1]
+
+    def __exit__(self, *_):
+        for service in (self.adder, self.totals, *self.services):
+            if service is not None:
+                service.stop()
+
+    def load_until_applied(self, *, seconds=None, count=None):
+        """Loads, then waits until the total has it all; anything else is a BenchFailed."""
+        verify = ["--adder-admin", f"http://127.0.0.1:{self.adder_admin_port}",
+                  "--totals", f"http://127.0.0.1:{self.rest_port}", "--wait-s", 60]
+        command = load_command(self.bench, f"127.0.0.1:{self.grpc_port}", seconds=seconds,
+                               count=count, verify=verify)
+        said = output_of(*command)
+        return Loaded(command, load_rate(said), json.loads(said)["total"]["rate"])
