@@ -22,7 +22,7 @@ struct writer {
     int commits;  // since the store was last tended
     // shared
     _Atomic bool stopping;
-    _Atomic int64_t backlog; // the writer stores after each commit, submit compares; may be stale
+    _Atomic int64_t backlog; // as of the last commit, or of the last time it was full
 };
 
 struct writer *writer_create(struct outbox *outbox, const struct writer_config *config)
@@ -42,12 +42,25 @@ void writer_destroy(struct writer *w)
     free(w);
 }
 
+static void backlog_note(struct writer *w)
+{
+    struct outbox_stats stats;
+    outbox_stats(w->outbox, &stats);
+    atomic_store_explicit(&w->backlog, stats.appended - stats.published, memory_order_relaxed);
+}
+
+static bool backlog_full(struct writer *w)
+{
+    const int64_t max = w->config.backlog_max;
+    if (max == 0 || atomic_load_explicit(&w->backlog, memory_order_relaxed) < max)
+        return false;
+    backlog_note(w); // Kafka may have taken rows since
+    return atomic_load_explicit(&w->backlog, memory_order_relaxed) >= max;
+}
+
 bool writer_submit(struct writer *w, struct writer_job *job)
 {
-    if (w->config.backlog_max > 0 &&
-        atomic_load_explicit(&w->backlog, memory_order_relaxed) >= w->config.backlog_max)
-        return false;
-    return mailbox_put(w->queue, &job->item);
+    return !backlog_full(w) && mailbox_put(w->queue, &job->item);
 }
 
 // --- the writer's thread ---
@@ -88,13 +101,6 @@ static size_t wanted(struct mailbox_item *list, struct writer_job *jobs[OUTBOX_B
             jobs[n++] = job;
     }
     return n;
-}
-
-static void backlog_note(struct writer *w)
-{
-    struct outbox_stats stats;
-    outbox_stats(w->outbox, &stats);
-    atomic_store_explicit(&w->backlog, stats.appended - stats.published, memory_order_relaxed);
 }
 
 static void commit(struct writer *w, struct mailbox_item *list)

@@ -20,7 +20,7 @@ struct mailbox {
 
 struct mailbox *mailbox_create(size_t limit)
 {
-    CHECK_INT(limit, >=, 1);
+    CHECK(limit >= 1);
     struct mailbox *m = xcalloc(1, sizeof(*m));
     m->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK_INT(m->fd, >=, 0);

@@ -28,6 +28,10 @@
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   5000
 #define CLOSE_NS       (3 * NS_PER_S) // to leave the group; it expires by itself otherwise
+#define QUEUE_MAX      8192           // events that wait in librdkafka, each most of a kilobyte
+#define QUEUE_LOW      2048
+#define QUEUE_MAX_TEXT "8192"
+#define NUDGE_MS       1000
 
 static_assert(BATCH_MAX <= LEDGER_BATCH_MAX, "a batch is one transaction");
 
@@ -50,6 +54,7 @@ struct consumer {
     // the thread's own
     struct batch batch;
     rd_kafka_message_t *held;       // owned; the first of the next batch, or NULL
+    bool queue_full;                // librdkafka has stopped fetching
     char trouble[ERR_TEXT_MAX];     // what was last logged of the ledger; "": all is well
     rd_kafka_resp_err_t poll_error; // what was last logged of Kafka; 0: all is well
     // shared
@@ -173,6 +178,22 @@ static void batch_collect(struct consumer *c)
     while (m != NULL && batch_add(c, m))
         m = c->batch.count < BATCH_MAX ? next(c, 0) : NULL;
     c->held = m;
+}
+
+// librdkafka 2.0.2 stops fetching when its queue is full, and then looks again only after a second
+// or when something else wakes the broker's thread: any request does. With memory for a second's
+// events this would not matter; we keep less.
+static void fetching_nudge(struct consumer *c)
+{
+    const size_t waiting = rd_kafka_queue_length(c->queue);
+    if (waiting >= QUEUE_MAX) {
+        c->queue_full = true;
+    } else if (c->queue_full && waiting <= QUEUE_LOW && c->batch.count > 0) {
+        c->queue_full = false;
+        int64_t first, end;
+        (void)rd_kafka_query_watermark_offsets(
+            c->rk, c->config.topic.name, c->batch.entries[0].partition, &first, &end, NUDGE_MS);
+    }
 }
 
 // --- settling it ---
@@ -319,6 +340,7 @@ static void *consumer_run(void *arg)
     subscribe(c);
     while (!stopping(c)) {
         batch_collect(c);
+        fetching_nudge(c);
         if (c->batch.count > 0)
             batch_settle(c);
         batch_clear(&c->batch);
@@ -343,8 +365,7 @@ static const struct kafka_property fixed[] = {
 static const struct kafka_property defaults[] = {
     {"fetch.min.bytes", "1"},
     {"fetch.wait.max.ms", "100"},
-    {"queued.min.messages", "10000"},
-    {"queued.max.messages.kbytes", "4096"},
+    {"queued.min.messages", QUEUE_MAX_TEXT},
     {"max.partition.fetch.bytes", "262144"},
     {"session.timeout.ms", "6000"}, // a restart after a crash waits for the dead member's end
     {"heartbeat.interval.ms", "2000"},

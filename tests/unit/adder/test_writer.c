@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adder/writer.h"
+
+#include "base/clock.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define JOBS_MAX  100
+#define ANSWER_MS 10000
+
+enum { OUTBOX };
+static const char *const names[] = {"outbox"};
+
+struct world {
+    char folder[64], path[96];
+    struct outbox *outbox;
+    struct readiness *readiness;
+    struct mailbox *replies;
+    struct writer *writer;
+    int commits;
+    struct writer_job jobs[JOBS_MAX];
+};
+
+static void on_committed(void *ctx)
+{
+    ((struct world *)ctx)->commits++;
+}
+
+static bool waited_for(const struct writer_job *job)
+{
+    (void)job;
+    return false;
+}
+
+static bool left(const struct writer_job *job)
+{
+    (void)job;
+    return true;
+}
+
+static struct world *world_create(size_t queue_max, int64_t backlog_max)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    snprintf(w->folder, sizeof(w->folder), "/tmp/abacus-writer-XXXXXX");
+    assert_non_null(mkdtemp(w->folder));
+    snprintf(w->path, sizeof(w->path), "%s/o.db", w->folder);
+    const struct outbox_config outbox = {w->path, 1000, 1000};
+    struct err err;
+    EXPECT(outbox_open(&w->outbox, &outbox, &err), "%s", err.text);
+    w->readiness = readiness_create(names, 1);
+    w->replies = mailbox_create(SIZE_MAX);
+    const struct writer_config config = {
+        .queue_max = queue_max,
+        .backlog_max = backlog_max,
+        .readiness = w->readiness,
+        .readiness_index = OUTBOX,
+        .on_committed = on_committed,
+        .ctx = w,
+    };
+    w->writer = writer_create(w->outbox, &config);
+    for (size_t i = 0; i < JOBS_MAX; i++)
+        w->jobs[i] = (struct writer_job){
+            .add = {.a = (int64_t)i, .b = 1, .sum = (int64_t)i + 1, .accepted_unix_us = 1},
+            .deadline_mono_ns = INT64_MAX,
+            .reply = w->replies,
+            .abandoned = waited_for,
+        };
+    return w;
+}
+
+static void world_destroy(struct world *w)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    writer_destroy(w->writer);
+    outbox_close(w->outbox);
+    readiness_destroy(w->readiness);
+    mailbox_destroy(w->replies);
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        char name[128];
+        snprintf(name, sizeof(name), "%s%s", w->path, suffixes[i]);
+        unlink(name);
+    }
+    rmdir(w->folder);
+    free(w);
+}
+
+static size_t submit_all(struct world *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!writer_submit(w->writer, &w->jobs[i]))
+            return i;
+    }
+    return n;
+}
+
+static void await_answers(struct world *w, size_t n)
+{
+    const int64_t give_up = clock_mono_ns() + ANSWER_MS * NS_PER_MS;
+    size_t answered = 0;
+    while (answered < n) {
+        EXPECT(clock_mono_ns() < give_up, "%zu of %zu jobs came back", answered, n);
+        mailbox_wait(w->replies, ANSWER_MS);
+        for (struct mailbox_item *at = mailbox_take(w->replies, SIZE_MAX); at; at = at->next)
+            answered++;
+    }
+    assert_int_equal(answered, n);
+}
+
+static int64_t appended(struct world *w)
+{
+    struct outbox_stats stats;
+    outbox_stats(w->outbox, &stats);
+    return stats.appended;
+}
+
+static void what_has_queued_up_is_one_commit_in_order(void **state)
+{
+    (void)state;
+    struct world *w = world_create(JOBS_MAX, 0);
+    assert_int_equal(submit_all(w, JOBS_MAX), JOBS_MAX);
+    assert_false(readiness_get(w->readiness));
+    writer_start(w->writer);
+    await_answers(w, JOBS_MAX);
+    assert_int_equal(w->commits, 1);
+    assert_true(readiness_get(w->readiness));
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        assert_int_equal(w->jobs[i].result, WRITER_COMMITTED);
+        assert_int_equal(w->jobs[i].add.outcome, ADD_APPENDED);
+        assert_int_equal(w->jobs[i].add.sequence, i + 1);
+    }
+    writer_stop(w->writer);
+    world_destroy(w);
+}
+
+static void an_add_for_which_nobody_waits_is_not_written(void **state)
+{
+    (void)state;
+    struct world *w = world_create(JOBS_MAX, 0);
+    w->jobs[0].deadline_mono_ns = clock_mono_ns() - 1;
+    w->jobs[1].abandoned = left;
+    assert_int_equal(submit_all(w, 4), 4);
+    writer_start(w->writer);
+    await_answers(w, 4);
+    assert_int_equal(w->jobs[0].result, WRITER_EXPIRED);
+    assert_int_equal(w->jobs[1].result, WRITER_EXPIRED);
+    assert_int_equal(w->jobs[2].add.sequence, 1);
+    assert_int_equal(w->jobs[3].add.sequence, 2);
+    assert_int_equal(appended(w), 2);
+    writer_stop(w->writer);
+    world_destroy(w);
+}
+
+static void a_full_queue_refuses(void **state)
+{
+    (void)state;
+    struct world *w = world_create(3, 0);
+    assert_int_equal(submit_all(w, 5), 3);
+    writer_start(w->writer);
+    await_answers(w, 3);
+    assert_true(writer_submit(w->writer, &w->jobs[3]));
+    await_answers(w, 1);
+    writer_stop(w->writer);
+    world_destroy(w);
+}
+
+static void a_full_backlog_refuses_until_kafka_has_taken_rows(void **state)
+{
+    (void)state;
+    struct world *w = world_create(JOBS_MAX, 5);
+    assert_int_equal(submit_all(w, 5), 5);
+    writer_start(w->writer);
+    await_answers(w, 5);
+    assert_false(writer_submit(w->writer, &w->jobs[5]));
+    outbox_published_set(w->outbox, 1);
+    assert_true(writer_submit(w->writer, &w->jobs[5]));
+    await_answers(w, 1);
+    assert_false(writer_submit(w->writer, &w->jobs[6]));
+    writer_stop(w->writer);
+    world_destroy(w);
+}
+
+static void stop_answers_what_is_queued(void **state)
+{
+    (void)state;
+    struct world *w = world_create(JOBS_MAX, 0);
+    assert_int_equal(submit_all(w, JOBS_MAX), JOBS_MAX);
+    writer_start(w->writer);
+    writer_stop(w->writer);
+    await_answers(w, JOBS_MAX);
+    assert_int_equal(appended(w), JOBS_MAX);
+    world_destroy(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_has_queued_up_is_one_commit_in_order),
+        cmocka_unit_test(an_add_for_which_nobody_waits_is_not_written),
+        cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(a_full_backlog_refuses_until_kafka_has_taken_rows),
+        cmocka_unit_test(stop_answers_what_is_queued),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
