@@ -59,8 +59,9 @@ struct outbox_stats {
     int64_t appended;       // last sequence committed = count
     int64_t published;      // all up to here is acknowledged by Kafka
     __int128 sum;           // of all ever appended, of the same moment as appended
-    int64_t oldest_unix_us; // accepted time of the oldest row not yet published, 0: none
-    int32_t partition;      // -1: not chosen yet
+    int64_t oldest_unix_us; // accepted time of the oldest row not yet published, 0: none; exact
+                            // when outbox_tend was last called, older than the truth after it
+    int32_t partition; // -1: not chosen yet
 };
 void outbox_stats(struct outbox *outbox, struct outbox_stats *out);
 
@@ -80,9 +81,11 @@ MUST_USE bool outbox_read(struct outbox_reader *reader, int64_t after, struct ev
 void outbox_published_set(struct outbox *outbox, int64_t sequence);
 
 // The source's partition, chosen once and kept for ever; durable when it returns true.
+// ERR_EXISTS: it has another.
 MUST_USE bool outbox_partition_set(struct outbox *outbox, int32_t partition, struct err *err);
 
-// For `replay`: publishing starts again at sequence `from`. ERR_NOT_FOUND: that row is gone; the
+// For `replay`: publishing starts again at sequence `from`, durable when it returns true; if that
+// one is not published yet, nothing changes. ERR_NOT_FOUND: that row is gone, or not there yet; the
 // text says which is the oldest kept.
 MUST_USE bool outbox_rewind(struct outbox *outbox, int64_t from, struct err *err);
 

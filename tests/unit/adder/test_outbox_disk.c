@@ -150,6 +150,39 @@ static void a_full_disk_refuses_until_there_is_room(void **state)
     expect_promises(f);
 }
 
+// Appends A in a child that then dies; the exit code is 0 when it heard "unknown".
+static void append_without_sync(const struct fixture *f)
+{
+    struct outbox *outbox;
+    struct err err;
+    struct add add = add_of('A', 1, 2);
+    if (!outbox_open(&outbox, &f->config, &err))
+        _exit(1);
+    append_rows(outbox, 2, clock_unix_us());
+    disk = (struct disk){.broken = CALL_SYNC, .error = EIO, .at = 1};
+    _exit(append(outbox, &add, 1, &err) || err.code != ERR_UNKNOWN ? 1 : 0);
+}
+
+// The commit reached the file, though its sync failed: whoever opens the file next finds it.
+static void a_failed_sync_says_unknown_and_the_row_may_be_found_later(void **state)
+{
+    struct fixture *f = *state;
+    int status;
+    const pid_t child = fork();
+    if (child == 0)
+        append_without_sync(f);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    fixture_open(f);
+    assert_int_equal(stats_of(f->outbox).appended, 3);
+    expect_promises(f);
+    struct add add = add_of('A', 1, 2);
+    struct err err;
+    assert_true(append(f->outbox, &add, 1, &err));
+    assert_int_equal(add.outcome, ADD_REPEATED);
+    assert_int_equal(add.sequence, 3);
+}
+
 static void a_file_that_went_back_is_not_written_to(void **state)
 {
     struct fixture *f = *state;
@@ -274,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(whatever_write_or_sync_fails_nothing_is_lost_or_doubled),
         CASE(a_full_disk_refuses_until_there_is_room),
+        CASE(a_failed_sync_says_unknown_and_the_row_may_be_found_later),
         CASE(a_file_that_went_back_is_not_written_to),
         CASE(a_file_that_contradicts_itself_is_refused),
         CASE(damaged_bytes_are_an_error_and_never_an_abort),
