@@ -10,8 +10,8 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/int128.h"
+#include "base/listener.h"
 #include "telemetry/http_exchange.h"
-#include "telemetry/http_listen.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -235,7 +235,7 @@ bool http_server_create(struct http_server **out, const struct http_config *conf
 {
     CHECK(config->threads >= 1 && config->threads <= THREADS_MAX && count > 0);
     int port = config->port;
-    const int fd = http_listen(config->address, &port, err);
+    const int fd = listener_open(config->address, &port, LISTENER_ALONE, err);
     if (fd < 0)
         return false;
     struct http_server *server = server_create(routes, count);

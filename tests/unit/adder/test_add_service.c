@@ -5,12 +5,11 @@
 #include "grpc/client.h"
 
 #include "adder.pb-c.h"
-#include "unit.h"
+#include "scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ID_A       "11111111-2222-4333-8444-555555555555"
 #define ID_A_UPPER "AAAAAAAA-2222-4333-8444-555555555555"
@@ -19,7 +18,7 @@
 static const char *const names[] = {"outbox"};
 
 static struct world {
-    char folder[64], path[96], port[16];
+    char *folder, *path, port[16];
     struct outbox *outbox;
     struct readiness *readiness;
     struct writer *writer;
@@ -38,9 +37,8 @@ static int set_up(void **state)
     (void)state;
     struct world *w = &world;
     struct err err;
-    snprintf(w->folder, sizeof(w->folder), "/tmp/abacus-add-XXXXXX");
-    assert_non_null(mkdtemp(w->folder));
-    snprintf(w->path, sizeof(w->path), "%s/o.db", w->folder);
+    w->folder = scratch_create();
+    w->path = xasprintf("%s/outbox.db", w->folder);
     const struct outbox_config outbox = {w->path, 1000, 1000};
     EXPECT(outbox_open(&w->outbox, &outbox, &err), "%s", err.text);
     struct outbox_stats stats;
@@ -64,7 +62,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
     struct world *w = &world;
     assert_true(grpc_server_stop(w->server, 5000));
     writer_stop(w->writer);
@@ -73,12 +70,9 @@ static int tear_down(void **state)
     writer_destroy(w->writer);
     outbox_close(w->outbox);
     readiness_destroy(w->readiness);
-    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
-        char name[128];
-        snprintf(name, sizeof(name), "%s%s", w->path, suffixes[i]);
-        unlink(name);
-    }
-    return rmdir(w->folder);
+    scratch_remove(w->folder);
+    free(w->path);
+    return 0;
 }
 
 static void call(struct grpc_slice message, struct grpc_answer *answer)

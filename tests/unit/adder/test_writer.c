@@ -3,12 +3,11 @@
 
 #include "base/clock.h"
 
-#include "unit.h"
+#include "scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define JOBS_MAX  100
 #define ANSWER_MS 10000
@@ -17,7 +16,7 @@ enum { OUTBOX };
 static const char *const names[] = {"outbox"};
 
 struct world {
-    char folder[64], path[96];
+    char *folder, *path;
     struct outbox *outbox;
     struct readiness *readiness;
     struct mailbox *replies;
@@ -46,9 +45,8 @@ static bool left(const struct writer_job *job)
 static struct world *world_create(size_t queue_max, int64_t backlog_max)
 {
     struct world *w = xcalloc(1, sizeof(*w));
-    snprintf(w->folder, sizeof(w->folder), "/tmp/abacus-writer-XXXXXX");
-    assert_non_null(mkdtemp(w->folder));
-    snprintf(w->path, sizeof(w->path), "%s/o.db", w->folder);
+    w->folder = scratch_create();
+    w->path = xasprintf("%s/outbox.db", w->folder);
     const struct outbox_config outbox = {w->path, 1000, 1000};
     struct err err;
     EXPECT(outbox_open(&w->outbox, &outbox, &err), "%s", err.text);
@@ -75,17 +73,12 @@ static struct world *world_create(size_t queue_max, int64_t backlog_max)
 
 static void world_destroy(struct world *w)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
     writer_destroy(w->writer);
     outbox_close(w->outbox);
     readiness_destroy(w->readiness);
     mailbox_destroy(w->replies);
-    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
-        char name[128];
-        snprintf(name, sizeof(name), "%s%s", w->path, suffixes[i]);
-        unlink(name);
-    }
-    rmdir(w->folder);
+    scratch_remove(w->folder);
+    free(w->path);
     free(w);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "grpc/listener.h"
+#include "base/listener.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define BACKLOG 1024
 
 static int port_of(int fd)
 {
@@ -21,16 +19,19 @@ static int port_of(int fd)
     return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
 }
 
-static int bound_socket(const struct addrinfo *at, bool shared)
+enum use { USE_BOUND, USE_LISTENING, USE_SHARED };
+
+static int open_socket(const struct addrinfo *at, enum use use)
 {
     const int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     const int on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (shared)
+    if (use == USE_SHARED)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 || (shared && listen(fd, BACKLOG) < 0)) {
+    if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 ||
+        (use != USE_BOUND && listen(fd, SOMAXCONN) < 0)) {
         const int error = errno;
         close(fd);
         errno = error;
@@ -39,12 +40,11 @@ static int bound_socket(const struct addrinfo *at, bool shared)
     return fd;
 }
 
-static int failed(const char *address, int port, struct err *err)
+static void failed(const char *address, int port, struct err *err)
 {
     const bool busy = errno == EADDRINUSE;
     err_set(err, busy ? ERR_BUSY : ERR_INVALID, "listen on %s port %d: %s", address, port,
             strerror(errno));
-    return -1;
 }
 
 static struct addrinfo *resolve(const char *address, int port, struct err *err)
@@ -62,32 +62,38 @@ static struct addrinfo *resolve(const char *address, int port, struct err *err)
 
 // A socket that shares its port may join a stranger's. One that does not share fails then, so it
 // goes first, and finds the free port if none is given.
-static bool port_claim(const char *address, int *port, struct err *err)
+static bool port_claim(const struct addrinfo *at, int *port)
 {
-    struct addrinfo *at = resolve(address, *port, err);
-    if (at == NULL)
+    const int fd = open_socket(at, USE_BOUND);
+    if (fd < 0)
         return false;
-    const int fd = bound_socket(at, false);
-    if (fd >= 0) {
-        *port = port_of(fd);
-        close(fd);
-    } else {
-        failed(address, *port, err);
-    }
-    freeaddrinfo(at);
-    return fd >= 0;
+    *port = port_of(fd);
+    close(fd);
+    return true;
 }
 
-int grpc_listen(const char *address, int *port, bool joining, struct err *err)
+static void port_put(struct addrinfo *at, int port)
 {
-    if (!joining && !port_claim(address, port, err))
-        return -1;
+    if (at->ai_family == AF_INET6)
+        ((struct sockaddr_in6 *)(void *)at->ai_addr)->sin6_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in *)(void *)at->ai_addr)->sin_port = htons((uint16_t)port);
+}
+
+int listener_open(const char *address, int *port, enum listener_kind kind, struct err *err)
+{
     struct addrinfo *at = resolve(address, *port, err);
     if (at == NULL)
         return -1;
-    const int fd = bound_socket(at, true);
+    int fd = -1;
+    if (kind != LISTENER_FIRST || port_claim(at, port)) {
+        port_put(at, *port);
+        fd = open_socket(at, kind == LISTENER_ALONE ? USE_LISTENING : USE_SHARED);
+    }
     if (fd < 0)
         failed(address, *port, err);
+    else
+        *port = port_of(fd);
     freeaddrinfo(at);
     return fd;
 }
