@@ -61,7 +61,7 @@ struct outbox_stats {
     __int128 sum;           // of all ever appended, of the same moment as appended
     int64_t oldest_unix_us; // accepted time of the oldest row not yet published, 0: none; exact
                             // when outbox_tend was last called, older than the truth after it
-    int32_t partition; // -1: not chosen yet
+    int32_t partition;      // -1: not chosen yet
 };
 void outbox_stats(struct outbox *outbox, struct outbox_stats *out);
 
