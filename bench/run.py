@@ -141,8 +141,8 @@ def latency(bench):
 def start_up(bench):
     with System(bench) as system:
         for service in (system.adder, system.totals):
-            yield Row(f"start to ready, {service.name}", service.ready_ms, "ms", service.command[:1],
-                      goal=100, less_is_better=True)
+            yield Row(f"start to ready, {service.name}", service.ready_ms, "ms",
+                      service.command[:1], goal=100, less_is_better=True)
             yield Row(f"memory at rest, {service.name}", service.memory_mb("VmRSS"), "MB",
                       service.command[:1])
 

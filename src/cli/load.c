@@ -43,7 +43,8 @@ static const struct option table[] = {
     {"timeout-ms", OPTION_INT, FIELD(timeout_ms), "10000", 1, INT32_MAX, .unit = "MS",
      .text = "Each call's deadline."},
     {"wait-s", OPTION_INT, FIELD(wait_s), "30", 0, 86400, .unit = "S",
-     .text = "How long the total may take to gain what was acknowledged."},
+     .text = "How long the total may take to come to rest before, and to gain what was "
+             "acknowledged after."},
     {"no-verify", OPTION_FLAG, FIELD(no_verify),
      .text = "Looks neither into the answers nor at the total."},
     CLI_OUTPUT_OPTION(offsetof(struct load_config, output)),
@@ -82,19 +83,47 @@ static void progress_end(void)
 }
 
 // --- verify ---
-// One look at both ends. settled: nothing is on its way, which only the adder can tell.
-static bool gain_read(const struct load_config *config, const struct total *before,
-                      struct load_gain *gain, struct err *err)
+// True: totals have read Kafka to its end, as far as they know, and the adder (if we may ask it)
+// holds nothing that is not there.
+static bool is_quiet(const struct load_config *config, struct err *err)
 {
     struct adder_source source = {.partition = -1};
     struct partition_lags lags = {0};
-    struct total now;
-    gain->settled = config->adder_admin[0] != '\0' &&
-                    adder_source_read(&source, config->adder_admin, config->timeout_ms, err) &&
-                    source.published == source.count &&
-                    partition_lags_read(&lags, config->totals, config->timeout_ms, err) &&
-                    partition_lag(&lags, source.partition) == 0;
+    const bool ask_adder = config->adder_admin[0] != '\0';
+    if (ask_adder && (!adder_source_read(&source, config->adder_admin, config->timeout_ms, err) ||
+                      source.published != source.count))
+        return false;
+    if (!partition_lags_read(&lags, config->totals, config->timeout_ms, err))
+        return false;
+    const int64_t lag =
+        source.partition >= 0 ? partition_lag(&lags, source.partition) : partition_lag_all(&lags);
     partition_lags_clear(&lags);
+    return lag == 0;
+}
+
+// What is still on its way from before would be taken for ours; and totals that are just starting
+// do not read yet, while an embedded broker may already forget.
+static bool await_quiet(const struct load_config *config, struct err *err)
+{
+    const int64_t end_mono_ns = clock_mono_ns() + config->wait_s * NS_PER_S;
+    bool told = false;
+    err_set(err, ERR_UNAVAILABLE, "events are on their way, or totals do not read Kafka yet");
+    while (!is_quiet(config, err)) {
+        if (clock_mono_ns() >= end_mono_ns || stop_wait(POLL_MS))
+            return false;
+        if (!told)
+            fprintf(stderr, "load: waiting until totals have read Kafka to its end\n");
+        told = true;
+    }
+    return true;
+}
+
+// One look at the total. settled: nothing is on its way, which only the adder can tell.
+static bool gain_read(const struct load_config *config, const struct total *before,
+                      struct load_gain *gain, struct err *err)
+{
+    struct total now;
+    gain->settled = config->adder_admin[0] != '\0' && is_quiet(config, err);
     if (!total_read(&now, config->totals, config->timeout_ms, err))
         return false;
     gain->count = now.count - before->count;
@@ -149,9 +178,12 @@ static bool prepare(struct load_config *config, struct address *adder, struct to
 {
     if (config->count == 0 && config->duration_s == 0)
         config->duration_s = DURATION_DEFAULT_S;
-    return address_parse(adder, "adder", config->adder, err) && adder_answers(config, adder, err) &&
-           (config->no_verify || total_read(before, config->totals, config->timeout_ms, err) ||
-            err_prefix(err, "the total cannot be compared (--no-verify does without)"));
+    if (!address_parse(adder, "adder", config->adder, err) || !adder_answers(config, adder, err))
+        return false;
+    return config->no_verify ||
+           (await_quiet(config, err) &&
+            total_read(before, config->totals, config->timeout_ms, err)) ||
+           err_prefix(err, "the total cannot be compared (--no-verify does without)");
 }
 
 static void run(const struct load_config *config, const struct address *adder,

@@ -232,11 +232,10 @@ int64_t partition_lag(const struct partition_lags *lags, int32_t partition)
 
 int64_t partition_lag_all(const struct partition_lags *lags)
 {
-    int64_t all = lags->count == 0 ? LAG_UNKNOWN : 0;
+    int64_t all = LAG_UNKNOWN;
     for (size_t i = 0; i < lags->count; i++) {
-        if (lags->lags[i] == LAG_UNKNOWN)
-            return LAG_UNKNOWN;
-        all += lags->lags[i];
+        if (lags->lags[i] != LAG_UNKNOWN)
+            all = (all == LAG_UNKNOWN ? 0 : all) + lags->lags[i];
     }
     return all;
 }

@@ -61,7 +61,7 @@ MUST_USE bool partition_lags_read(struct partition_lags *out, const char *totals
 void partition_lags_clear(struct partition_lags *lags);
 // LAG_UNKNOWN: the partition is not in the list, or nobody reads it.
 int64_t partition_lag(const struct partition_lags *lags, int32_t partition);
-// Of all partitions together; LAG_UNKNOWN: of one it is.
+// Of all partitions that this totals reads; LAG_UNKNOWN: it reads none.
 int64_t partition_lag_all(const struct partition_lags *lags);
 
 #endif
