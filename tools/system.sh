@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 state=         # the folder of this system: databases, logs
 kafka_address= # set by the start of a broker
+totals_options=()
 declare -A pids=()
 
 ensure_run() {
@@ -58,6 +59,8 @@ start_embedded_kafka() {
     start broker "$build/src/cli/abacus-cli" broker
     await broker 10 broker_address >/dev/null
     kafka_address=$(broker_address)
+    # The mock lets a fetch that finds nothing wait its whole time, even when something comes.
+    totals_options=(--kafka-property fetch.wait.max.ms=2)
 }
 
 start_local_kafka() {
@@ -74,7 +77,8 @@ start_services() {
     start adder "$build/src/adder/abacus-adder" --grpc-port "$1" --admin-port "$2" \
         --outbox "$state/outbox.db" --kafka-bootstrap-servers "$kafka_address"
     start totals "$build/src/totals/abacus-totals" --http-port "$3" --admin-port "$4" \
-        --ledger "$state/ledger.db" --kafka-bootstrap-servers "$kafka_address"
+        --ledger "$state/ledger.db" --kafka-bootstrap-servers "$kafka_address" \
+        "${totals_options[@]}"
     await adder 10 listens adder grpc
     await totals 10 listens totals http
     adder=$(address_of adder grpc) adder_admin=http://$(address_of adder admin)
