@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define MUST_USE                        __attribute__((warn_unused_result))
-#define PRINTF_LIKE(fmt, args)          __attribute__((format(printf, fmt, args)))
+#define PRINTF_LIKE(fmt, args)          __attribute__((format(printf, fmt, args), nonnull(fmt)))
 #define COUNT_OF(array)                 (sizeof(array) / sizeof((array)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

@@ -96,8 +96,7 @@ static bool set_value(const struct parse *p, const struct option *o, const char 
     case OPTION_LIST:
         return set_list(o, out, value, p->err);
     }
-    CHECK(!"option type");
-    return false;
+    check_failed(__FILE__, __LINE__, "the option has a type");
 }
 
 static void env_name(char out[NAME_BYTES], const char *name)

@@ -39,7 +39,7 @@ void grpc_message_decode(struct bytes *out, const char *text, size_t length)
         const int high = room ? hex_digit(text[i + 1]) : -1;
         const int low = room ? hex_digit(text[i + 2]) : -1;
         const bool escaped = high >= 0 && low >= 0;
-        const char byte = escaped ? (char)(high << 4 | low) : text[i];
+        const uint8_t byte = (uint8_t)(escaped ? high << 4 | low : text[i]);
         bytes_append(out, &byte, 1);
         i += escaped ? 2 : 0;
     }
