@@ -24,14 +24,11 @@
 
 #define BATCH_MAX      1024 // events: more saves nothing, and each is memory
 #define POLL_MS        1000 // an idle turn, for what is done by the clock
+#define STALL_MS       2    // without an event although there are some: fetching sleeps
 #define TOPICS_MS      1000 // for the brokers to answer whether a topic is there
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   5000
 #define CLOSE_NS       (3 * NS_PER_S) // to leave the group; it expires by itself otherwise
-#define QUEUE_MAX      8192           // events that wait in librdkafka, each most of a kilobyte
-#define QUEUE_LOW      2048
-#define QUEUE_MAX_TEXT "8192"
-#define NUDGE_MS       1000
 
 static_assert(BATCH_MAX <= LEDGER_BATCH_MAX, "a batch is one transaction");
 
@@ -54,7 +51,6 @@ struct consumer {
     // the thread's own
     struct batch batch;
     rd_kafka_message_t *held;       // owned; the first of the next batch, or NULL
-    bool queue_full;                // librdkafka has stopped fetching
     char trouble[ERR_TEXT_MAX];     // what was last logged of the ledger; "": all is well
     rd_kafka_resp_err_t poll_error; // what was last logged of Kafka; 0: all is well
     // shared
@@ -171,29 +167,24 @@ static rd_kafka_message_t *next(struct consumer *c, int timeout_ms)
     return NULL;
 }
 
+static rd_kafka_message_t *first(struct consumer *c)
+{
+    rd_kafka_message_t *m = c->held;
+    c->held = NULL;
+    if (m == NULL && positions_behind(c->positions)) {
+        m = next(c, STALL_MS);
+        if (m == NULL && positions_behind(c->positions))
+            positions_nudge(c->positions);
+    }
+    return m != NULL ? m : next(c, POLL_MS);
+}
+
 static void batch_collect(struct consumer *c)
 {
-    rd_kafka_message_t *m = c->held != NULL ? c->held : next(c, POLL_MS);
-    c->held = NULL;
+    rd_kafka_message_t *m = first(c);
     while (m != NULL && batch_add(c, m))
         m = c->batch.count < BATCH_MAX ? next(c, 0) : NULL;
     c->held = m;
-}
-
-// librdkafka 2.0.2 stops fetching when its queue is full, and then looks again only after a second
-// or when something else wakes the broker's thread: any request does. With memory for a second's
-// events this would not matter; we keep less.
-static void fetching_nudge(struct consumer *c)
-{
-    const size_t waiting = rd_kafka_queue_length(c->queue);
-    if (waiting >= QUEUE_MAX) {
-        c->queue_full = true;
-    } else if (c->queue_full && waiting <= QUEUE_LOW && c->batch.count > 0) {
-        c->queue_full = false;
-        int64_t first, end;
-        (void)rd_kafka_query_watermark_offsets(
-            c->rk, c->config.topic.name, c->batch.entries[0].partition, &first, &end, NUDGE_MS);
-    }
 }
 
 // --- settling it ---
@@ -340,7 +331,6 @@ static void *consumer_run(void *arg)
     subscribe(c);
     while (!stopping(c)) {
         batch_collect(c);
-        fetching_nudge(c);
         if (c->batch.count > 0)
             batch_settle(c);
         batch_clear(&c->batch);
@@ -363,15 +353,19 @@ static const struct kafka_property fixed[] = {
 
 // Events as soon as they are there, and little memory for those that wait.
 static const struct kafka_property defaults[] = {
-    {"fetch.min.bytes", "1"},
-    {"fetch.wait.max.ms", "100"},
-    {"queued.min.messages", QUEUE_MAX_TEXT},
-    {"max.partition.fetch.bytes", "262144"},
+    {"fetch.min.bytes", "1"},          {"fetch.wait.max.ms", "100"},
+    {"queued.min.messages", "4000"},   {"max.partition.fetch.bytes", "65536"},
     {"session.timeout.ms", "6000"}, // a restart after a crash waits for the dead member's end
-    {"heartbeat.interval.ms", "2000"},
-    {"max.poll.interval.ms", "300000"},
+    {"heartbeat.interval.ms", "2000"}, {"max.poll.interval.ms", "300000"},
     {"socket.nagle.disable", "true"},
 };
+
+// Since 2.2 the pause of a full queue is an option, where positions_nudge could not shorten it.
+static void queue_pause_shorten(rd_kafka_conf_t *conf)
+{
+    char text[ERR_TEXT_MAX];
+    (void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "2", text, sizeof(text));
+}
 
 static bool client_create(struct consumer *c, struct err *err)
 {
@@ -382,6 +376,7 @@ static bool client_create(struct consumer *c, struct err *err)
     if (!kafka_conf_create(&conf, &c->config.kafka, "abacus-totals", own, COUNT_OF(own), defaults,
                            COUNT_OF(defaults), err))
         return false;
+    queue_pause_shorten(conf);
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);

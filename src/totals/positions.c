@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define WATERMARKS_MS 2000 // for one partition's ends; on silence we go without
+#define NUDGE_MS      100
 #define REPORT_NS     NS_PER_S
 
 struct place {
@@ -211,6 +212,36 @@ void positions_report(struct positions *p, bool last)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+// --- more is there than arrives ---
+
+// librdkafka hears of a partition's end with every fetch.
+static int64_t end_of(struct positions *p, int32_t partition)
+{
+    int64_t first = -1, end = -1;
+    if (rd_kafka_get_watermark_offsets(p->rk, p->topic, partition, &first, &end) != 0)
+        return -1;
+    return end < 0 ? -1 : end;
+}
+
+bool positions_behind(struct positions *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->places[i].expected >= 0 && p->places[i].expected < end_of(p, p->places[i].partition))
+            return true;
+    }
+    return false;
+}
+
+void positions_nudge(struct positions *p)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)p->count);
+    for (size_t i = 0; i < p->count; i++)
+        rd_kafka_topic_partition_list_add(list, p->topic, p->places[i].partition)->offset =
+            RD_KAFKA_OFFSET_END;
+    (void)rd_kafka_offsets_for_times(p->rk, list, NUDGE_MS); // it is the asking that counts
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
 // --- for others ---
 
 size_t positions_list(struct positions *p, struct consumer_partition **list)
@@ -224,11 +255,7 @@ size_t positions_list(struct positions *p, struct consumer_partition **list)
     pthread_mutex_unlock(&p->mu);
     for (size_t i = 0; i < count; i++) {
         struct consumer_partition *one = &(*list)[i];
-        int64_t first = -1, end = -1;
-        if (rd_kafka_get_watermark_offsets(p->rk, p->topic, one->partition, &first, &end) != 0 ||
-            end < 0)
-            end = -1; // not heard yet
-        one->end_offset = end;
+        one->end_offset = end_of(p, one->partition);
     }
     return count;
 }

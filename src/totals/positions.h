@@ -29,6 +29,13 @@ bool positions_read(struct positions *p, int32_t partition, int64_t offset);
 // The ledger committed these.
 void positions_committed(struct positions *p, const struct ledger_entry *entries, size_t n);
 
+// Whether Kafka has events that were not taken, as far as is known.
+bool positions_behind(struct positions *p);
+// Makes librdkafka fetch now. When its queue was full it looks again only after a second or when
+// its thread of the broker wakes up (before 2.2 this cannot be set), which with a short queue would
+// be most of the time. A question to the partitions' leaders wakes it; takes one round trip.
+void positions_nudge(struct positions *p);
+
 // Tells Kafka the offsets, for lag tools only: at most once a second unless it is the last time.
 void positions_report(struct positions *p, bool last);
 
