@@ -72,14 +72,13 @@ static void print_latency(const struct load_config *config, const struct load_ou
     printf(config->rate > 0 ? " (from when each add was due)\n" : "\n");
 }
 
-static void print_verdict(const struct load_config *config, const struct load_outcome *o)
+static void print_verdict(const struct load_outcome *o)
 {
     static const char *const texts[] = {
         [LOAD_RIGHT] = "everything acknowledged is in the total, nothing twice",
         [LOAD_UNSURE] = "could not tell: some may still be on its way (--adder-admin tells)",
         [LOAD_LOST] = "LOST: nothing is on its way any more, and some is not in the total",
-        [LOAD_EXCESS] = "WRONG: the total gained more than was sent: counted twice, or somebody "
-                        "else adds too",
+        [LOAD_EXCESS] = "WRONG: more than was sent: counted twice, or somebody else adds too",
         [LOAD_DIFFERENT] = "WRONG: the total gained another sum than was acknowledged",
     };
     if (!o->totals_answered) {
@@ -94,7 +93,6 @@ static void print_verdict(const struct load_config *config, const struct load_ou
         printf("verdict       WRONG: %" PRId64 " answers are not a + b\n", o->stats.wrong_answers);
     else
         printf("verdict       %s\n", texts[o->verdict]);
-    (void)config;
 }
 
 static void report_text(const struct load_config *config, const struct load_outcome *o)
@@ -108,7 +106,7 @@ static void report_text(const struct load_config *config, const struct load_outc
     print_statuses(s);
     print_latency(config, o);
     if (!config->no_verify)
-        print_verdict(config, o);
+        print_verdict(o);
 }
 
 // --- for programs ---
