@@ -23,12 +23,11 @@ static const struct kafka_property fixed[] = {
     {"delivery.report.only.error", "false"},
 };
 
-// Without lingering a message goes out at once when the broker is idle, and while five requests are
-// on their way the next batch gathers by itself.
+// A millisecond of lingering is what a lone event pays; under load it halves the cost of all, here
+// and in the broker.
 static const struct kafka_property defaults[] = {
-    {"linger.ms", "0"},
+    {"linger.ms", "1"},
     {"compression.codec", "lz4"},
-    {"batch.num.messages", "10000"},
     {"socket.nagle.disable", "true"},
     {"reconnect.backoff.max.ms", "1000"},
     {"allow.auto.create.topics", "false"}, // it would get the broker's number of partitions

@@ -258,7 +258,8 @@ static bool step(struct relay *r, struct err *err)
     return !r->topic_ready || rows_send(r, err);
 }
 
-// Reports of the publisher that ends here cannot move `published` any more, so the outbox can.
+// Between the outbox's step back and the publisher's end nothing is taken in, so no report of rows
+// sent before moves `published` ahead again.
 static void replay_take(struct relay *r)
 {
     pthread_mutex_lock(&r->mu);
@@ -266,10 +267,11 @@ static void replay_take(struct relay *r)
     pthread_mutex_unlock(&r->mu);
     if (replay == NULL)
         return;
-    publisher_end(r);
     replay->ok = outbox_rewind(r->outbox, replay->from, &replay->err);
-    if (replay->ok)
+    if (replay->ok) {
         log_info("relay", "replay: publishing again from sequence %" PRId64, replay->from);
+        publisher_end(r);
+    }
     pthread_mutex_lock(&r->mu);
     replay->done = true;
     r->replay = NULL;
@@ -342,7 +344,8 @@ static void *run(void *arg)
         replay_take(r);
         if (clock_mono_ns() >= r->retry_mono_ns)
             step_or_retry(r);
-        if (!has_more_to_do(r))
+        // Nobody wakes a relay that has just had the last acknowledgement before it stops.
+        if (!has_more_to_do(r) && !is_over(r))
             wait(r);
     }
     end(r);
