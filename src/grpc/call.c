@@ -177,14 +177,26 @@ void grpc_call_headers_end(struct grpc_call *call)
 }
 
 // --- messages ---
+// False: refused. A stream has no natural end, so none begins on a connection that has had its
+// last word.
+static bool stream_begin(struct grpc_call *call)
+{
+    if (!call->known && call->connection->state >= GRPC_CONN_FINAL) {
+        grpc_call_refuse(call, GRPC_UNAVAILABLE, "the connection is being closed");
+        return false;
+    }
+    call->known = true;
+    return true;
+}
+
 static void hand_over(struct grpc_call *call, struct grpc_slice message)
 {
     const struct grpc_method *method = method_of(call);
     if (method->kind == GRPC_UNARY) {
         call->owed = true;
         call->connection->running_count++;
-    } else {
-        call->known = true;
+    } else if (!stream_begin(call)) {
+        return;
     }
     method->on_message(call, message, method->ctx);
 }
@@ -267,9 +279,9 @@ void grpc_call_half_close(struct grpc_call *call)
         }
         request_bytes_set(call, 0);
         deliver(call);
-    }
-    if (method->on_half_close != NULL && call->known && !call->ended)
+    } else if (stream_begin(call)) { // it may end without any message
         method->on_half_close(call, method->ctx);
+    }
 }
 
 // --- what handlers ask ---

@@ -185,8 +185,11 @@ static void on_readable(evutil_socket_t fd, short events, void *arg)
     c->keepalive_asked = false;
     if (c->state == GRPC_CONN_ENDING)
         return;
-    if (nghttp2_session_mem_recv(c->session, loop->input, (size_t)n) < 0)
-        c->broken = true; // not HTTP/2, or a flood that nghttp2 counts
+    const ssize_t taken = nghttp2_session_mem_recv(c->session, loop->input, (size_t)n);
+    if (taken == NGHTTP2_ERR_FLOODED)
+        grpc_connection_break(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");
+    else if (taken < 0)
+        grpc_connection_break(c, NGHTTP2_PROTOCOL_ERROR, nghttp2_strerror((int)taken));
     grpc_connection_touch(c);
     reading_limit(c);
 }
@@ -301,8 +304,14 @@ void grpc_connection_drain(struct grpc_connection *c, const char *reason, int64_
     state_set(c, GRPC_CONN_NOTICED);
     c->drain_reason = reason;
     (void)nghttp2_submit_shutdown_notice(c->session);
-    (void)nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, drain_ping);
     grpc_connection_touch(c);
+}
+
+// nghttp2 sends a PING before all that waits, so it must not wait together with the notice.
+void grpc_connection_goaway_sent(struct grpc_connection *c)
+{
+    if (c->state == GRPC_CONN_NOTICED)
+        (void)nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, drain_ping);
 }
 
 void grpc_connection_drain_finish(struct grpc_connection *c)

@@ -48,7 +48,7 @@ struct grpc_connection {
     // limits
     struct grpc_budget resets;
     struct grpc_ping_guard pings;
-    int64_t idle_frames; // in a row without a request or its data
+    int64_t idle_frames; // in a row without a request, its data or an answer
     // times
     int64_t opened_mono_ns, heard_mono_ns, moved_mono_ns, idle_mono_ns;
     int64_t age_mono_ns;   // when to drain
@@ -69,6 +69,8 @@ void grpc_connections_sweep(struct grpc_loop *loop);
 
 // Graceful end; reason: GOAWAY's debug data. Calls left at cut_mono_ns are cut.
 void grpc_connection_drain(struct grpc_connection *c, const char *reason, int64_t cut_mono_ns);
+// If it was the drain's notice, a round trip is to be waited for.
+void grpc_connection_goaway_sent(struct grpc_connection *c);
 // The answer to a PING of ours came: if it is the drain's, one round trip is over.
 void grpc_connection_ping_answered(struct grpc_connection *c, const uint8_t *opaque_data);
 // FINAL at once: the real GOAWAY.

@@ -76,9 +76,7 @@ bool grpc_header_field(struct grpc_header *h, const struct grpc_header_rules *ru
         grpc_field(h, name, value);
     else if (IS(name, "content-type"))
         h->content_type_ok = content_type_is_grpc(value);
-    else if (IS(name, "host"))
-        h->hosts_count++;
-    else if (!IS(name, "te") && !IS(name, "user-agent"))
+    else if (!IS(name, "host") && !IS(name, "te") && !IS(name, "user-agent"))
         h->binary_bad |= !grpc_metadata_receive(&h->metadata, name, value);
     return true;
 }
@@ -90,8 +88,6 @@ struct grpc_verdict grpc_header_judge(const struct grpc_header *h)
     if (!h->content_type_ok)
         return (struct grpc_verdict){"415", GRPC_INVALID_ARGUMENT,
                                      "the content-type must be application/grpc"};
-    if (h->hosts_count > 1)
-        return (struct grpc_verdict){"400", GRPC_INTERNAL, "more than one host"};
     if (h->timeout_bad)
         return (struct grpc_verdict){"400", GRPC_INTERNAL, "malformed grpc-timeout"};
     if (h->binary_bad)

@@ -31,7 +31,7 @@ struct grpc_header {
     struct grpc_metadata metadata; // custom fields only: nothing of HTTP/2's or gRPC's own
     // what was seen so far
     size_t list_bytes;
-    uint16_t fields_count, hosts_count;
+    uint16_t fields_count;
     bool post, content_type_ok, timeout_bad, binary_bad;
 };
 

@@ -2,9 +2,9 @@
 #include "grpc/server.h"
 
 #include "base/clock.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "grpc/call.h"
-#include "grpc/listener.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -184,6 +184,7 @@ static void core_init(struct grpc_server *s, const struct grpc_server_config *co
     config_defaults(&core->config);
     s->routes = xcalloc(count, sizeof(*s->routes));
     for (size_t i = 0; i < count; i++) {
+        CHECK((methods[i].kind == GRPC_BIDI_STREAM) == (methods[i].on_half_close != NULL));
         s->routes[i] = (struct grpc_route){methods[i], strlen(methods[i].path)};
         if (methods[i].state_bytes > core->state_bytes_max)
             core->state_bytes_max = methods[i].state_bytes;
@@ -249,7 +250,8 @@ bool grpc_server_create(struct grpc_server **out, const struct grpc_server_confi
     s->workers = xcalloc((size_t)config->loops, sizeof(*s->workers));
     s->port = config->port;
     for (int i = 0; i < config->loops; i++) {
-        const int fd = grpc_listen(s->core.config.address, &s->port, i > 0, err);
+        const int fd = listener_open(s->core.config.address, &s->port,
+                                     i > 0 ? LISTENER_JOINING : LISTENER_FIRST, err);
         if (fd < 0) {
             grpc_server_destroy(s);
             return false;

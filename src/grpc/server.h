@@ -22,8 +22,9 @@ enum grpc_method_kind { GRPC_UNARY, GRPC_SERVER_STREAM, GRPC_BIDI_STREAM };
 // Unary: on_message is called once, with the whole request, after the client half-closed; the
 // handler then owes exactly one grpc_call_reply or grpc_call_fail, now or later from the loop,
 // even when the client is gone meanwhile: the call stays valid until then.
-// Streams: on_message for each message, on_half_close when no more come (may be NULL); the handler
-// answers by grpc_call_send any number of times and ends with grpc_call_finish;
+// Streams: on_message for each message, of GRPC_BIDI_STREAM also on_half_close when no more come
+// (maybe none did); the handler answers by grpc_call_send any number of times and ends with
+// grpc_call_finish;
 // on_gone (may be NULL): the client left or the deadline passed; the call is invalid afterwards
 // and owes nothing.
 struct grpc_method {

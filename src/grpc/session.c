@@ -3,8 +3,9 @@
 // does, turned into strikes. Nothing here sends or frees a connection: nghttp2 is on the stack.
 #include "grpc/call.h"
 
-// Frames in a row that bring no request and take no answer (RFC 9113 §10.5). A client that reads a
-// large answer updates windows, but then DATA is sent in between.
+// Frames in a row, of all kinds that HTTP/2 knows, that bring no request and take no answer
+// (RFC 9113 §10.5). A client that reads a large answer updates windows, but then DATA is sent in
+// between.
 #define IDLE_FRAMES_MAX 10000
 
 static struct grpc_call *call_of(struct grpc_connection *c, int32_t stream_id)
@@ -12,6 +13,16 @@ static struct grpc_call *call_of(struct grpc_connection *c, int32_t stream_id)
     if (c->recent == NULL || c->recent->stream_id != stream_id)
         c->recent = nghttp2_session_get_stream_user_data(c->session, stream_id);
     return c->recent;
+}
+
+// Also of frames that nghttp2 ignores. What is progress sets the count back below.
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
+{
+    (void)session, (void)hd;
+    struct grpc_connection *c = arg;
+    if (++c->idle_frames > IDLE_FRAMES_MAX)
+        grpc_connection_break(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");
+    return 0;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -56,12 +67,6 @@ static void count_reset(struct grpc_connection *c)
         grpc_connection_break(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_resets");
 }
 
-static void count_idle_frame(struct grpc_connection *c)
-{
-    if (++c->idle_frames > IDLE_FRAMES_MAX)
-        grpc_connection_break(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");
-}
-
 static void on_request_part(struct grpc_connection *c, const nghttp2_frame *frame)
 {
     struct grpc_call *call = call_of(c, frame->hd.stream_id);
@@ -71,8 +76,6 @@ static void on_request_part(struct grpc_connection *c, const nghttp2_frame *fram
         grpc_call_headers_end(call);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         grpc_call_half_close(call);
-    else if (frame->hd.length == 0)
-        count_idle_frame(c);
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -83,7 +86,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     case NGHTTP2_DATA:
     case NGHTTP2_HEADERS:
         on_request_part(c, frame);
-        return 0;
+        break;
     case NGHTTP2_PING:
         on_ping(c, frame);
         break;
@@ -96,7 +99,6 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     default:
         break;
     }
-    count_idle_frame(c);
     return 0;
 }
 
@@ -142,6 +144,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
                frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
                frame->rst_stream.error_code != NGHTTP2_CANCEL) {
         count_reset(c); // the peer made us do it (CVE-2025-8671)
+    } else if (frame->hd.type == NGHTTP2_GOAWAY) {
+        grpc_connection_goaway_sent(c);
     }
     return 0;
 }
@@ -150,6 +154,7 @@ nghttp2_session_callbacks *grpc_session_callbacks(void)
 {
     nghttp2_session_callbacks *cb;
     CHECK_INT(nghttp2_session_callbacks_new(&cb), ==, 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);

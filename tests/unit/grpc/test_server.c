@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server seen by our own client. What only a peer out of order does is in
-// tests/system/test_grpc_protocol.py.
+// tests/system/test_grpc_abuse.py.
 #include "rig.h"
 
 #include "base/clock.h"
