@@ -217,7 +217,7 @@ static void a_list_in_the_environment_has_commas_and_flags_add_to_it(void **stat
     (void)state;
     forget_environment();
     setenv("ABACUS_PROPERTY", ",a=1,,b=2,", 1);
-    struct config config;
+    static struct config config; // its items live as long as the process
     struct option_list positional;
     struct err err = {.text = ""};
     EXPECT(parse("--property c=3", &config, &positional, &err), "%s", err.text);
