@@ -77,11 +77,19 @@ def outbox(bench):
                   goal=reference.get(int(batch)))
 
 
-def apply_rule(bench):
-    command = [bench.program("bench/bench_apply")]
+def nanoseconds(title, *command):
+    """A row for each line `WHAT NS` that the command prints."""
     for line in output_of(*command).splitlines():
         what, ns = line.rsplit(" ", 1)
-        yield Row(f"apply rule, {what}", float(ns), "ns/event", command)
+        yield Row(f"{title}, {what}", float(ns), "ns", command)
+
+
+def apply_rule(bench):
+    yield from nanoseconds("apply rule, an event", bench.program("bench/bench_apply"))
+
+
+def ledger(bench):
+    yield from nanoseconds("ledger", bench.program("bench/bench_ledger"), bench.folder)
 
 
 # --- the whole system ---
@@ -149,8 +157,8 @@ def start_up(bench):
 
 MEASUREMENTS = {
     "grpc": grpc_h2load, "client": grpc_client, "outbox": outbox, "apply": apply_rule,
-    "rest": rest_reads, "embedded": embedded, "kafka": real_kafka, "latency": latency,
-    "start": start_up,
+    "ledger": ledger, "rest": rest_reads, "embedded": embedded, "kafka": real_kafka,
+    "latency": latency, "start": start_up,
 }
 
 

@@ -4,6 +4,7 @@
 #include "cli/address.h"
 #include "cli/cli.h"
 #include "grpc/client.h"
+#include "telemetry/context.h"
 
 #include "adder.pb-c.h"
 #include "error_subset.pb-c.h"
@@ -129,6 +130,22 @@ static int report(const struct add_config *config, const Abacus__V1__AddRequest 
     return CLI_OK;
 }
 
+static bool arguments_parse(const struct add_config *config, const struct option_list *words,
+                            Abacus__V1__AddRequest *request, struct address *address,
+                            struct err *err)
+{
+    struct trace_context context;
+    const char *trace = config->traceparent;
+    request->request_id = (char *)(uintptr_t)config->request_id;
+    if (!numbers_parse(words, request, err) || !address_parse(address, "adder", config->adder, err))
+        return false;
+    if (abacus__v1__add_request__get_packed_size(request) > REQUEST_BYTES_MAX)
+        return err_set(err, ERR_USAGE, "--request-id: much too long for a UUID");
+    if (trace[0] != '\0' && !trace_context_parse(trace, strlen(trace), &context))
+        return err_set(err, ERR_USAGE, "--traceparent: \"%.100s\" is none", trace);
+    return true;
+}
+
 int add_main(int argc, char *const *argv)
 {
     struct add_config config;
@@ -140,12 +157,7 @@ int add_main(int argc, char *const *argv)
     Abacus__V1__AddRequest request = ABACUS__V1__ADD_REQUEST__INIT;
     struct address address;
     struct err err;
-    request.request_id = (char *)(uintptr_t)config.request_id;
-    bool ok = numbers_parse(&words, &request, &err) &&
-              address_parse(&address, "adder", config.adder, &err);
-    if (ok && abacus__v1__add_request__get_packed_size(&request) > REQUEST_BYTES_MAX)
-        ok = err_set(&err, ERR_USAGE, "--request-id: much too long for a UUID");
-    if (!ok) {
+    if (!arguments_parse(&config, &words, &request, &address, &err)) {
         fprintf(stderr, "add: %s\n", err.text);
         return CLI_UNKNOWN;
     }

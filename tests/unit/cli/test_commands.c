@@ -57,6 +57,7 @@ static void mistakes_are_named_and_exit_with_2(void **state)
         {add_main, "add --adder nowhere 1 2", "--adder"},
         {add_main, "add --output xml 1 2", "--output"},
         {add_main, "add --timeout-ms 0 1 2", "--timeout-ms"},
+        {add_main, "add --traceparent 00-1-1-00 1 2", "--traceparent"},
         {total_main, "total --totals nowhere", "\"nowhere/v1/total\""},
         {total_main, "total 5", "\"5\""},
         {load_main, "load --count x", "--count"},
