@@ -103,25 +103,32 @@ void grpc_metadata_add(struct grpc_metadata *m, struct grpc_slice name, struct g
         append(m, name, value);
 }
 
+static const uint8_t *value_end(const uint8_t *at, const uint8_t *end)
+{
+    const uint8_t *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
+    return comma != NULL ? comma : end;
+}
+
 bool grpc_metadata_receive(struct grpc_metadata *m, struct grpc_slice name, struct grpc_slice value)
 {
     if (!is_binary(name)) {
         grpc_metadata_add(m, name, value);
         return true;
     }
-    struct bytes decoded = {0};
-    bool ok = true;
+    struct bytes first = {0}, other = {0};
     const uint8_t *at = value.data, *end = at + value.length;
-    while (ok && at <= end) {
-        const uint8_t *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
-        const uint8_t *stop = comma != NULL ? comma : end;
-        bytes_reset(&decoded);
-        ok = grpc_base64_decode(&decoded, (const char *)at, (size_t)(stop - at));
-        if (ok)
-            append(m, name, (struct grpc_slice){decoded.data, decoded.length});
+    const uint8_t *stop = value_end(at, end);
+    bool ok = grpc_base64_decode(&first, (const char *)at, (size_t)(stop - at));
+    while (ok && stop < end) {
         at = stop + 1;
+        stop = value_end(at, end);
+        bytes_reset(&other);
+        ok = grpc_base64_decode(&other, (const char *)at, (size_t)(stop - at));
     }
-    bytes_clear(&decoded);
+    if (ok)
+        append(m, name, (struct grpc_slice){first.data, first.length});
+    bytes_clear(&first);
+    bytes_clear(&other);
     return ok;
 }
 

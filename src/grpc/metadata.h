@@ -21,7 +21,9 @@ void grpc_metadata_clear(struct grpc_metadata *m);
 // As it is. A name that is there already: the values are joined by a comma, in order
 // (gRPC PROTOCOL-HTTP2 "Custom-Metadata").
 void grpc_metadata_add(struct grpc_metadata *m, struct grpc_slice name, struct grpc_slice value);
-// From the wire: values of -bin names are split at commas and decoded. False: not base64.
+// From the wire: values of -bin names are split at commas and decoded. Of several in one field the
+// first is kept and the others are only checked: a byte each on the wire, they would all cost the
+// name's bytes here. False: not base64.
 MUST_USE bool grpc_metadata_receive(struct grpc_metadata *m, struct grpc_slice name,
                                     struct grpc_slice value);
 // For the wire: values of -bin names are encoded.
