@@ -357,7 +357,7 @@ static const struct kafka_property defaults[] = {
     {"queued.min.messages", "4000"},   {"max.partition.fetch.bytes", "65536"},
     {"session.timeout.ms", "6000"}, // a restart after a crash waits for the dead member's end
     {"heartbeat.interval.ms", "2000"}, {"max.poll.interval.ms", "300000"},
-    {"socket.nagle.disable", "true"},
+    {"socket.nagle.disable", "true"},  {"reconnect.backoff.max.ms", "1000"},
 };
 
 // Since 2.2 the pause of a full queue is an option, where positions_nudge could not shorten it.
@@ -394,8 +394,7 @@ bool consumer_create(struct consumer **out, const struct consumer_config *config
     c->config = *config;
     c->ledger = ledger;
     c->stop = mailbox_create(1);
-    if (!dead_letters_create(&c->dead_letters, &config->kafka, config->dead_letter_topic.name,
-                             err) ||
+    if (!dead_letters_create(&c->dead_letters, &config->kafka, &config->dead_letter_topic, err) ||
         !client_create(c, err)) {
         consumer_destroy(c);
         return false;
