@@ -44,6 +44,7 @@ controller.quorum.voters=1@127.0.0.1:$controller_port
 log.dirs=$dir/data
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 broker.session.timeout.ms=1000
 broker.heartbeat.interval.ms=200
 offsets.topic.replication.factor=1

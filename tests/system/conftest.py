@@ -37,11 +37,5 @@ def opened():
 
 @pytest.fixture
 def system(tmp_path, shared_kafka, opened):
-    """The whole system on real Kafka."""
+    """The whole system on real Kafka, with a topic of its own."""
     return opened(System(tmp_path, shared_kafka)).start()
-
-
-@pytest.fixture
-def small_system(tmp_path, embedded, opened):
-    """The whole system on the mock broker: starts quickly."""
-    return opened(System(tmp_path, embedded)).start()

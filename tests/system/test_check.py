@@ -27,8 +27,8 @@ def forge(system, sequence, a):
     events.send(system.kafka, system.topic, source["source"], sequence, a, 0, source["partition"])
 
 
-def test_nothing_added_yet_is_0(small_system):
-    code, said = small_system.check()
+def test_nothing_added_yet_is_0(system):
+    code, said = system.check()
     assert code == 0, said
 
 

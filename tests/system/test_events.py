@@ -17,7 +17,7 @@ def totals(tmp_path, shared_kafka, opened):
     """A totals alone: the test is the adder."""
     topic = f"events-{next(TOPIC_NAMES)}"
     shared_kafka.create_topic(topic)
-    service = opened(Totals(tmp_path, shared_kafka.address, topic))
+    service = opened(Totals(tmp_path, shared_kafka.address, topic, **shared_kafka.totals_options))
     service.kafka, service.topic = shared_kafka, topic
     return service.start().wait_ready()
 

@@ -22,10 +22,10 @@ pytestmark = pytest.mark.skipif(not (FAULTS_BUILD / "build.ninja").exists(),
 
 
 @pytest.fixture
-def plan(tmp_path, embedded, opened):
+def plan(tmp_path, shared_kafka, opened):
     """plan(step, count, action): a running system, and the process in which it will happen."""
     def make(step, count, action):
-        system = opened(System(tmp_path, embedded))
+        system = opened(System(tmp_path, shared_kafka))
         victim = system.adder if step.startswith(ADDER_STEPS) else system.totals
         victim.command[0] = str(FAULTS_BUILD / victim.program)
         victim.environment["ABACUS_FAULT"] = f"{step}:{count}:{action}"

@@ -10,6 +10,7 @@ from cloudevents.core.bindings import kafka as cloudevents_kafka
 
 from harness.client import ADD, adder_pb2, error_info
 from harness.process import wait_until
+from harness.services import System
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -2**63
@@ -26,45 +27,49 @@ def rows(system):
 
 
 @pytest.mark.sanitized
-def test_adds_arrive_in_the_total_and_the_verdict_is_good(small_system):
-    with small_system.adder.client() as client:
+def test_adds_arrive_in_the_total_and_the_verdict_is_good(system):
+    with system.adder.client() as client:
         sums = [client.add(n, -3 * n + 1).sum for n in range(200)]
     assert sums == [1 - 2 * n for n in range(200)]
-    small_system.totals.wait_for_total(sum(sums), 200)
-    code, said = small_system.check()
+    system.totals.wait_for_total(sum(sums), 200)
+    code, said = system.check()
     assert code == 0, said
 
 
-def test_adds_arrive_over_a_real_kafka(system):
+def test_topic_is_made_as_asked(system):
+    assert len(system.kafka.topics()[system.topic].partitions) == 4
+
+
+def test_adds_arrive_over_the_embedded_broker(tmp_path, embedded, opened):
+    system = opened(System(tmp_path, embedded)).start()
     with system.adder.client() as client:
         sums = [client.add(n, n).sum for n in range(50)]
     system.totals.wait_for_total(sum(sums), 50)
     code, said = system.check()
     assert code == 0, said
-    assert len(system.kafka.topics()[system.topic].partitions) == 4
 
 
-def test_answers_name_their_source_and_count_its_sequence(small_system):
-    source = small_system.adder.source()["source"]
-    with small_system.adder.client() as client:
+def test_answers_name_their_source_and_count_its_sequence(system):
+    source = system.adder.source()["source"]
+    with system.adder.client() as client:
         answers = [client.add(1, 1) for _ in range(3)]
     assert [(a.source, a.sequence) for a in answers] == [(source, 1), (source, 2), (source, 3)]
 
 
-def test_total_goes_beyond_64_bits(small_system):
-    with small_system.adder.client() as client:
+def test_total_goes_beyond_64_bits(system):
+    with system.adder.client() as client:
         for _ in range(3):
             client.add(INT64_MAX, 0)
-    small_system.totals.wait_for_total(3 * INT64_MAX, 3)
-    code, said = small_system.check()
+    system.totals.wait_for_total(3 * INT64_MAX, 3)
+    code, said = system.check()
     assert code == 0, said
 
 
 @pytest.mark.sanitized
 @pytest.mark.parametrize("a, b", [(INT64_MAX, 1), (INT64_MIN, -1), (INT64_MAX, INT64_MAX),
                                   (INT64_MIN, INT64_MIN)])
-def test_sum_outside_int64_is_out_of_range_and_writes_nothing(small_system, a, b):
-    with small_system.adder.client() as client:
+def test_sum_outside_int64_is_out_of_range_and_writes_nothing(system, a, b):
+    with system.adder.client() as client:
         error = failure(lambda: client.add(a, b))
         assert error.code() == grpc.StatusCode.OUT_OF_RANGE
         assert error_info(error).reason == "SUM_OUT_OF_RANGE"
@@ -73,89 +78,89 @@ def test_sum_outside_int64_is_out_of_range_and_writes_nothing(small_system, a, b
 
 
 # --- request_id ---
-def test_same_request_id_gets_the_same_answer_and_one_row(small_system):
+def test_same_request_id_gets_the_same_answer_and_one_row(system):
     request_id = str(uuid.uuid4())
-    with small_system.adder.client() as client:
+    with system.adder.client() as client:
         first = client.add(2, 3, request_id)
         assert client.add(2, 3, request_id) == first
         assert client.add(2, 3, request_id.upper()) == first  # a UUID, not a text
-    assert rows(small_system) == 1
+    assert rows(system) == 1
 
 
-def test_request_id_is_remembered_over_a_restart(small_system):
+def test_request_id_is_remembered_over_a_restart(system):
     request_id = str(uuid.uuid4())
-    with small_system.adder.client() as client:
+    with system.adder.client() as client:
         first = client.add(2, 3, request_id)
-    small_system.adder.kill()
-    small_system.adder.start().wait_ready()
-    with small_system.adder.client() as client:
+    system.adder.kill()
+    system.adder.start().wait_ready()
+    with system.adder.client() as client:
         assert client.add(2, 3, request_id) == first
-    assert rows(small_system) == 1
+    assert rows(system) == 1
 
 
-def test_request_id_with_other_numbers_is_refused(small_system):
+def test_request_id_with_other_numbers_is_refused(system):
     request_id = str(uuid.uuid4())
-    with small_system.adder.client() as client:
+    with system.adder.client() as client:
         client.add(2, 3, request_id)
         error = failure(lambda: client.add(3, 2, request_id))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert error_info(error).reason == "REQUEST_ID_REUSED"
-    assert rows(small_system) == 1
+    assert rows(system) == 1
 
 
 @pytest.mark.parametrize("request_id", ["x", "12345678", str(uuid.uuid4())[:-1],
                                         str(uuid.uuid4()) + "0", "ü" * 18])
-def test_request_id_that_is_no_uuid_is_refused(small_system, request_id):
-    with small_system.adder.client() as client:
+def test_request_id_that_is_no_uuid_is_refused(system, request_id):
+    with system.adder.client() as client:
         error = failure(lambda: client.add(2, 3, request_id))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert rows(small_system) == 0
+    assert rows(system) == 0
 
 
 @pytest.mark.sanitized
-def test_ten_callers_at_once_with_one_request_id_make_one_row(small_system, opened):
+def test_ten_callers_at_once_with_one_request_id_make_one_row(system, opened):
     request_id = str(uuid.uuid4())
-    clients = [opened(small_system.adder.client()) for _ in range(10)]
+    clients = [opened(system.adder.client()) for _ in range(10)]
     answers = [later.result() for later in [c.add_later(2, 3, request_id) for c in clients]]
     assert all(answer == answers[0] for answer in answers)
-    assert rows(small_system) == 1
+    assert rows(system) == 1
 
 
 # --- what is not the message ---
 @pytest.mark.sanitized
 @pytest.mark.parametrize("body", [b"\xff", b"\x08", b"\x0a\x05ab", b"\x1a\x02\xff\xfe",
                                   b"not a message at all"])
-def test_bytes_that_are_not_the_message_are_an_internal_error(small_system, body):
-    with small_system.adder.client() as client:
+def test_bytes_that_are_not_the_message_are_an_internal_error(system, body):
+    with system.adder.client() as client:
         error = failure(lambda: client.send_bytes(ADD, body))
         assert error.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.INVALID_ARGUMENT)
         assert client.add(1, 1).sum == 2  # the connection goes on
 
 
-def test_unknown_fields_are_ignored(small_system):
+def test_unknown_fields_are_ignored(system):
     request = adder_pb2.AddRequest(a=2, b=3).SerializeToString() + b"\xfa\x01\x03abc"
-    with small_system.adder.client() as client:
+    with system.adder.client() as client:
         answer = adder_pb2.AddResponse.FromString(client.send_bytes(ADD, request))
     assert answer.sum == 5
 
 
-def test_message_larger_than_the_limit_is_refused(small_system):
-    with small_system.adder.client() as client:
+def test_message_larger_than_the_limit_is_refused(system):
+    with system.adder.client() as client:
         error = failure(lambda: client.send_bytes(ADD, b"\x1a" + bytes(5 * 1024 * 1024)))
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert client.add(1, 1).sum == 2
 
 
 @pytest.mark.parametrize("method", ["/abacus.v1.Adder/Subtract", "/abacus.v1.Nobody/Add", "/x"])
-def test_unknown_method_is_unimplemented(small_system, method):
-    with small_system.adder.client() as client:
+def test_unknown_method_is_unimplemented(system, method):
+    with system.adder.client() as client:
         error = failure(lambda: client.send_bytes(method, b""))
         assert error.code() == grpc.StatusCode.UNIMPLEMENTED
         assert client.add(1, 1).sum == 2
 
 
-def test_gzip_is_understood(small_system):
-    with small_system.adder.client() as client:
+def test_gzip_is_understood(system):
+    with system.adder.client() as client:
         assert client.add(2, 3, compression=grpc.Compression.Gzip).sum == 5
 
 
@@ -197,10 +202,10 @@ def test_all_events_of_a_source_are_in_one_partition_in_order(system):
 
 
 # --- gRPC's own services ---
-def test_health_follows_the_service(small_system, opened):
+def test_health_follows_the_service(system, opened):
     # pylint: disable=import-outside-toplevel,no-name-in-module
     from grpc_health.v1 import health_pb2, health_pb2_grpc
-    client = opened(small_system.adder.client())
+    client = opened(system.adder.client())
     stub = health_pb2_grpc.HealthStub(client.channel)
     for service in ("", "abacus.v1.Adder"):
         answer = stub.Check(health_pb2.HealthCheckRequest(service=service))
@@ -208,7 +213,7 @@ def test_health_follows_the_service(small_system, opened):
     seen = []
     watch = stub.Watch(health_pb2.HealthCheckRequest(service="abacus.v1.Adder"))
     seen.append(next(watch).status)
-    small_system.adder.signal(15)
+    system.adder.signal(15)
     try:
         seen.extend(message.status for message in watch)
     except grpc.RpcError as error:
@@ -217,19 +222,19 @@ def test_health_follows_the_service(small_system, opened):
                     health_pb2.HealthCheckResponse.NOT_SERVING]
 
 
-def test_reflection_describes_the_service(small_system, opened):
+def test_reflection_describes_the_service(system, opened):
     # pylint: disable=import-outside-toplevel
     from google.protobuf.descriptor_pool import DescriptorPool
     from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
         ProtoReflectionDescriptorDatabase)
-    database = ProtoReflectionDescriptorDatabase(opened(small_system.adder.client()).channel)
+    database = ProtoReflectionDescriptorDatabase(opened(system.adder.client()).channel)
     assert "abacus.v1.Adder" in database.get_services()
     method = DescriptorPool(database).FindServiceByName("abacus.v1.Adder").methods_by_name["Add"]
     assert [field.name for field in method.input_type.fields] == ["a", "b", "request_id"]
 
 
-def test_wait_ready_is_quick(small_system):
+def test_wait_ready_is_quick(system):
     """Both services are useful within a second of their start, also after a restart."""
-    small_system.totals.stop()
-    small_system.totals.start()
-    wait_until(small_system.totals.ready, "totals to be ready again", 10)
+    system.totals.stop()
+    system.totals.start()
+    wait_until(system.totals.ready, "totals to be ready again", 10)

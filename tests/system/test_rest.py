@@ -13,12 +13,12 @@ from harness.services import http as request
 
 
 @pytest.fixture
-def counted(small_system):
-    with small_system.adder.client() as client:
+def counted(system):
+    with system.adder.client() as client:
         client.add(2, 3)
         client.add(-10, 1)
-    small_system.totals.wait_for_total(-4, 2)
-    return small_system
+    system.totals.wait_for_total(-4, 2)
+    return system
 
 
 def test_description_is_valid_openapi(counted):

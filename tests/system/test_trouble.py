@@ -92,17 +92,17 @@ def test_replay_says_what_is_no_longer_there(system):
 # --- kill and stop ---
 @pytest.mark.sanitized
 @pytest.mark.parametrize("victim", ["adder", "totals"])
-def test_killed_under_load_nothing_is_lost_or_doubled(small_system, victim):
-    process = getattr(small_system, victim)
+def test_killed_under_load_nothing_is_lost_or_doubled(system, victim):
+    process = getattr(system, victim)
     process.pin_ports()
-    with Load(small_system.adder) as load:
+    with Load(system.adder) as load:
         for _ in range(3):
             load.answered(200)
             process.kill()
             process.start()
         load.answered(200)
     assert set(load.failures) <= {grpc.StatusCode.UNAVAILABLE}
-    assert_all_arrived(small_system, load.sum, load.count)
+    assert_all_arrived(system, load.sum, load.count)
 
 
 def test_killed_kafka_under_load_nothing_is_lost_or_doubled(tmp_path, own_kafka, opened):
@@ -119,16 +119,16 @@ def test_killed_kafka_under_load_nothing_is_lost_or_doubled(tmp_path, own_kafka,
 
 
 @pytest.mark.sanitized
-def test_sigterm_under_load_gives_only_retriable_statuses(small_system):
-    small_system.adder.pin_ports()
-    with Load(small_system.adder, threads=8) as load:
+def test_sigterm_under_load_gives_only_retriable_statuses(system):
+    system.adder.pin_ports()
+    with Load(system.adder, threads=8) as load:
         for _ in range(3):
             load.answered(300)
-            assert small_system.adder.stop() == 0
-            small_system.adder.start()
+            assert system.adder.stop() == 0
+            system.adder.start()
         load.answered(300)
     assert set(load.failures) <= {grpc.StatusCode.UNAVAILABLE}
-    assert_all_arrived(small_system, load.sum, load.count)
+    assert_all_arrived(system, load.sum, load.count)
 
 
 def test_clean_stop_leaves_nothing_unpublished(system):

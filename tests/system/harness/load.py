@@ -10,7 +10,7 @@ import uuid
 import grpc
 
 from .client import AdderClient
-from .process import wait_until
+from .process import pause, wait_until
 
 
 class Load:
@@ -74,3 +74,4 @@ class Load:
             except grpc.RpcError as error:
                 with self.lock:
                     self.failures[error.code()] += 1
+                pause(0.02)  # as a client should, before it tries again

@@ -32,7 +32,7 @@ def wait_until(condition, what, timeout_s=PATIENCE_S):
 
 
 def pause(seconds):
-    """Only for chance: how long a load runs before something is killed. Never to await anything."""
+    """For chance, e.g. how long a load runs before something is killed; never to await anything."""
     _pause.wait(seconds)
 
 

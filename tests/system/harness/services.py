@@ -8,7 +8,6 @@ import uuid
 from .client import AdderClient
 from .process import BUILD, CLI, PATIENCE_S, Process, run, wait_until
 
-
 def http(url, method="GET", headers=None, timeout_s=5):
     """(status, headers, body); an error status is an answer, not an exception."""
     request = urllib.request.Request(url, method=method, headers=headers or {})
@@ -35,7 +34,8 @@ class Service(Process):
         self.addresses = {}
         command = [BUILD / self.program]
         for option, value in options.items():
-            command += [f"--{option.replace('_', '-')}", str(value)]
+            for one in value if isinstance(value, list) else [value]:
+                command += [f"--{option.replace('_', '-')}", str(one)]
         super().__init__(name or self.program.rsplit("-", 1)[1], folder, command, environment)
 
     def start(self):
@@ -124,7 +124,8 @@ class System:
         self.folder, self.kafka = folder, kafka
         self.topic = f"sums-{uuid.uuid4().hex[:12]}"
         self.adder = Adder(folder, kafka.address, self.topic, **(adder_options or {}))
-        self.totals = Totals(folder, kafka.address, self.topic, **(totals_options or {}))
+        self.totals = Totals(folder, kafka.address, self.topic,
+                             **{**kafka.totals_options, **(totals_options or {})})
 
     def start(self):
         self.adder.start()
