@@ -143,6 +143,13 @@ static bool fill_output(struct grpc_channel *c)
     return c->state != GRPC_CHANNEL_CLOSED && c->output.length > 0;
 }
 
+// The last call of a channel that is leaving has ended, or nghttp2 has given up on the peer.
+static bool over(const struct grpc_channel *c)
+{
+    return (c->state == GRPC_CHANNEL_LEAVING && c->streams_count == 0) ||
+           !nghttp2_session_want_read(c->session);
+}
+
 static void flush(struct grpc_channel *c)
 {
     c->dirty = false;
@@ -150,7 +157,7 @@ static void flush(struct grpc_channel *c)
     while (write_output(c)) {
         if (fill_output(c))
             continue;
-        if (c->state != GRPC_CHANNEL_CLOSED && !nghttp2_session_want_read(c->session))
+        if (c->state != GRPC_CHANNEL_CLOSED && over(c))
             channel_fail(c, "the server broke a rule of HTTP/2");
         return;
     }

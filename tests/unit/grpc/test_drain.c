@@ -3,6 +3,8 @@
 // whoever was not knows it for sure.
 #include "rig.h"
 
+#include "grpc/channel.h"
+
 #include <event2/event.h>
 #include <pthread.h>
 #include <string.h>
@@ -167,11 +169,31 @@ static void a_connection_without_calls_is_closed_after_a_while(void **state)
     rig_end(&rig);
 }
 
+// After an hour at 300,000 calls a second. Only inside can the client be brought there sooner.
+static void a_connection_out_of_stream_ids_gives_its_calls_back(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct load load;
+    rig_start(&rig, (struct grpc_server_config){0});
+    load_start(&load, &rig, false);
+    load_run(&load, 100);
+    assert_int_equal(
+        nghttp2_session_set_next_stream_id(load.channel->session, INT32_MAX - 2 * 1000), 0);
+    rig_run_until(&rig, &load.closed);
+    EXPECT(load.ok_count > 1000, "only %d calls", (int)load.ok_count);
+    EXPECT(strstr(load.closed_why, "stream ids") != NULL, "%s", load.closed_why);
+    load_end(&load);
+    assert_true(grpc_server_stop(rig.server, 5000));
+    rig_end(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_accepted_call_fails_when_the_server_stops),
         cmocka_unit_test(no_call_fails_while_connections_grow_old),
+        cmocka_unit_test(a_connection_out_of_stream_ids_gives_its_calls_back),
         cmocka_unit_test(a_connection_without_calls_is_closed_after_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
