@@ -13,10 +13,12 @@
 struct dead_letters {
     // fixed after create
     struct kafka_config config;
-    const char *topic;
+    struct kafka_topic topic;
     // the consumer's own
-    rd_kafka_t *rk;             // owned; NULL until the first letter, and after trouble
-    rd_kafka_resp_err_t failed; // the last letter that failed in this round: why
+    rd_kafka_t *rk; // owned; NULL until the first letter, and after trouble
+    // this round
+    rd_kafka_resp_err_t failed; // the last letter that failed: why
+    bool any_too_large;         // letters have become so: another round, without their values
 };
 
 // What correctness rests on: a letter that is acknowledged is there.
@@ -25,7 +27,9 @@ static const struct kafka_property fixed[] = {
 };
 static const struct kafka_property defaults[] = {
     {"message.timeout.ms", "5000"},     // then the consumer decides: it tries again later
-    {"message.max.bytes", "104857600"}, // the broker decides what is too large
+    {"message.max.bytes", "104857600"}, // the broker decides what is too large …
+    {"batch.num.messages", "1"},        // … of each letter by itself
+    {"linger.ms", "0"},
     {"socket.nagle.disable", "true"},
 };
 
@@ -36,8 +40,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     struct dead_letter *letter = message->_private;
     letter->acknowledged = message->err == 0;
     if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && !letter->too_large)
-        letter->too_large = true;
-    if (message->err != 0)
+        letter->too_large = d->any_too_large = true;
+    else if (message->err != 0)
         d->failed = message->err;
 }
 
@@ -52,11 +56,11 @@ static bool conf_create(struct dead_letters *d, rd_kafka_conf_t **out, struct er
 }
 
 bool dead_letters_create(struct dead_letters **out, const struct kafka_config *config,
-                         const char *topic, struct err *err)
+                         const struct kafka_topic *topic, struct err *err)
 {
     struct dead_letters *d = xcalloc(1, sizeof(*d));
     d->config = *config;
-    d->topic = topic;
+    d->topic = *topic;
     rd_kafka_conf_t *checked;
     if (!conf_create(d, &checked, err)) {
         free(d);
@@ -82,12 +86,15 @@ void dead_letters_destroy(struct dead_letters *d)
     free(d);
 }
 
-// Most services never see a dead letter: the producer with its threads is made for the first.
+// Most services never see a dead letter: the producer with its threads is made for the first. It
+// asks for the topic before it produces: librdkafka by itself would do so only after a second.
 static bool producer_ready(struct dead_letters *d, struct err *err)
 {
     rd_kafka_conf_t *conf;
+    int32_t ignored;
     return d->rk != NULL ||
-           (conf_create(d, &conf, err) && kafka_new(&d->rk, RD_KAFKA_PRODUCER, conf, err));
+           (conf_create(d, &conf, err) && kafka_new(&d->rk, RD_KAFKA_PRODUCER, conf, err) &&
+            kafka_topic_ensure(d->rk, &d->topic, FLUSH_MS / 2, &ignored, err));
 }
 
 static void header_add(rd_kafka_headers_t *headers, const char *name, const char *value)
@@ -119,14 +126,12 @@ static bool letter_produce(struct dead_letters *d, struct dead_letter *letter, s
     const rd_kafka_message_t *m = letter->message;
     rd_kafka_headers_t *headers = headers_of(letter);
     const rd_kafka_resp_err_t code = rd_kafka_producev(
-        d->rk, RD_KAFKA_V_TOPIC(d->topic), RD_KAFKA_V_KEY(m->key, m->key_len),
+        d->rk, RD_KAFKA_V_TOPIC(d->topic.name), RD_KAFKA_V_KEY(m->key, m->key_len),
         RD_KAFKA_V_VALUE(letter->too_large ? NULL : m->payload, letter->too_large ? 0 : m->len),
         RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(letter), RD_KAFKA_V_END);
     if (code == 0)
         return true;
     rd_kafka_headers_destroy(headers);
-    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-        letter->too_large = true; // the next round sends it
     kafka_err(err, code, NULL);
     return err_prefix(err, "hand over");
 }
@@ -135,6 +140,7 @@ static bool round_run(struct dead_letters *d, struct dead_letter *letters, size_
                       struct err *err)
 {
     d->failed = 0;
+    d->any_too_large = false;
     for (size_t i = 0; i < n; i++) {
         if (letters[i].reason != NULL && !letters[i].acknowledged &&
             !letter_produce(d, &letters[i], err))
@@ -161,8 +167,9 @@ bool dead_letters_send(struct dead_letters *d, struct dead_letter *letters, size
 {
     if (!any_to_send(letters, n))
         return true;
-    if (producer_ready(d, err) && round_run(d, letters, n, err))
+    if (producer_ready(d, err) && round_run(d, letters, n, err) &&
+        (!d->any_too_large || round_run(d, letters, n, err)))
         return !fault_here(FAULT_dead_letter) || err_set(err, ERR_UNAVAILABLE, "injected fault");
     producer_drop(d);
-    return err_prefix(err, "dead letters to topic %s", d->topic);
+    return err_prefix(err, "dead letters to topic %s", d->topic.name);
 }

@@ -25,12 +25,12 @@ struct dead_letter {
 
 struct dead_letters;
 
-// config: its texts are borrowed until destroy. ERR_USAGE: a Kafka property is wrong.
+// config, topic: their texts are borrowed until destroy. ERR_USAGE: a Kafka property is wrong.
 MUST_USE bool dead_letters_create(struct dead_letters **out, const struct kafka_config *config,
-                                  const char *topic, struct err *err);
+                                  const struct kafka_topic *topic, struct err *err);
 void dead_letters_destroy(struct dead_letters *d);
 
-// Sends and waits for the acknowledgements, at most about 10 s. False: some are not in the topic,
+// Sends and waits for the acknowledgements, at most about 20 s. False: some are not in the topic,
 // or it is not known; try again with the same list.
 MUST_USE bool dead_letters_send(struct dead_letters *d, struct dead_letter *letters, size_t n,
                                 struct err *err);

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes wrong around the consumer: Kafka away, wiped or refusing; a ledger that moves or fails.
+#include "consumer_rig.h"
+
+#define PRODUCE 0 // Kafka's number of that request
+#define BROKER  1
+
+static void kafka_may_come_later(void **state)
+{
+    struct consumer_rig *rig = *state;
+    put_events(rig, 0, 1, (struct range){1, 5});
+    put_flush(rig);
+    assert_int_equal(rd_kafka_mock_broker_set_down(rig->cluster, BROKER), 0);
+    consumer_begin(rig);
+    struct consumer_partition *none;
+    assert_int_equal(consumer_partitions(rig->consumer, &none), 0);
+    free(none);
+    (void)poll(NULL, 0, 300); // some of its attempts fail
+    assert_true(readiness_get(rig->readiness));
+    assert_int_equal(rd_kafka_mock_broker_set_up(rig->cluster, BROKER), 0);
+    wait_for(rig, count_is, 5);
+}
+
+static void a_stop_does_not_wait_for_a_kafka_that_is_away(void **state)
+{
+    struct consumer_rig *rig = *state;
+    put_event(rig, 0, 1, 1);
+    put_flush(rig);
+    consumer_begin(rig);
+    wait_for(rig, count_is, 1);
+    assert_int_equal(rd_kafka_mock_broker_set_down(rig->cluster, BROKER), 0);
+    const int64_t begun = clock_mono_ns();
+    consumer_end(rig);
+    EXPECT(clock_mono_ns() - begun < 8 * NS_PER_S, "the stop took too long");
+}
+
+// Another process took the partition over and went back to its beginning: what is in hand is
+// dropped, and what comes again is known.
+static void a_ledger_moved_by_another_owner_is_read_again(void **state)
+{
+    struct consumer_rig *rig = *state;
+    put_events(rig, 0, 1, (struct range){1, 20});
+    put_flush(rig);
+    consumer_begin(rig);
+    wait_for(rig, count_is, 20);
+    rig_alter(rig->file, "UPDATE partition SET next_offset = 5; UPDATE ledger SET version = 99");
+    put_events(rig, 0, 1, (struct range){21, 22});
+    put_flush(rig);
+    wait_for(rig, count_is, 22);
+    const struct ledger_total total = rig_total(rig->file);
+    assert_int_equal(total.duplicates, 15);
+    assert_true(total.sum == 22 * 23 / 2);
+}
+
+static void a_topic_made_anew_is_read_from_its_beginning(void **state)
+{
+    struct consumer_rig *rig = *state;
+    put_events(rig, 0, 1, (struct range){1, 50});
+    put_flush(rig);
+    consumer_begin(rig);
+    wait_for(rig, count_is, 50);
+    consumer_end(rig);
+    cluster_destroy(rig);
+    cluster_create(rig);
+    put_events(rig, 0, 1, (struct range){41, 52}); // the adder sends again what it has
+    put_flush(rig);
+    consumer_begin(rig);
+    wait_for(rig, count_is, 52);
+    wait_for(rig, duplicates_are, 10);
+}
+
+// The store refuses every write: nothing is counted, nothing is lost, and it goes on by itself.
+static void a_ledger_that_cannot_write_is_not_ready_until_it_can(void **state)
+{
+    struct consumer_rig *rig = *state;
+    rig_alter(rig->file, "CREATE TRIGGER refuse BEFORE UPDATE ON ledger BEGIN"
+                         " SELECT RAISE(ABORT, 'no room'); END");
+    put_events(rig, 0, 1, (struct range){1, 3});
+    put_flush(rig);
+    consumer_begin(rig);
+    wait_ready(rig, false);
+    assert_int_equal(rig_total(rig->file).count, 0);
+    rig_alter(rig->file, "DROP TRIGGER refuse");
+    wait_for(rig, count_is, 3);
+    wait_ready(rig, true);
+    assert_int_equal(rig_total(rig->file).duplicates, 0);
+}
+
+// The offset does not move on before the dead letter is acknowledged.
+static void a_dead_letter_that_kafka_refuses_holds_the_batch_back(void **state)
+{
+    struct consumer_rig *rig = *state;
+    put_event(rig, 0, 1, 1);
+    put_nonsense(rig, 0);
+    put_flush(rig);
+    rd_kafka_mock_push_request_errors(rig->cluster, PRODUCE, 2,
+                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    consumer_begin(rig);
+    wait_ready(rig, false);
+    assert_int_equal(rig_total(rig->file).count, 0);
+    wait_for(rig, dead_letters_are, 1);
+    wait_ready(rig, true);
+    assert_int_equal(rig_total(rig->file).count, 1);
+}
+
+static void a_dead_letter_too_large_goes_without_its_value(void **state)
+{
+    struct consumer_rig *rig = *state;
+    put_nonsense(rig, 0);
+    put_flush(rig);
+    rd_kafka_mock_push_request_errors(rig->cluster, PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    consumer_begin(rig);
+    wait_for(rig, dead_letters_are, 1);
+    rd_kafka_message_t *letter = dead_letter_read(rig, 0);
+    assert_string_equal(letter->payload, "");
+    assert_string_equal(letter->key, "some key");
+    expect_header(letter, DEAD_LETTER_CUT, "true");
+    dead_letter_free(letter);
+}
+
+int main(void)
+{
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, consumer_rig_set_up, consumer_rig_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(kafka_may_come_later),
+        TEST(a_stop_does_not_wait_for_a_kafka_that_is_away),
+        TEST(a_ledger_moved_by_another_owner_is_read_again),
+        TEST(a_topic_made_anew_is_read_from_its_beginning),
+        TEST(a_ledger_that_cannot_write_is_not_ready_until_it_can),
+        TEST(a_dead_letter_that_kafka_refuses_holds_the_batch_back),
+        TEST(a_dead_letter_too_large_goes_without_its_value),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
