@@ -85,6 +85,9 @@ static void trouble_say(struct relay *r, enum err_code code, const char *text)
 
 static void trouble_over(struct relay *r)
 {
+    if (!r->status.connected) // only this thread writes it
+        log_info("relay", "publishing to %s, after sequence %" PRId64, r->config.topic.name,
+                 r->published);
     r->said[0] = '\0';
     status_set(r, NULL);
 }
@@ -163,11 +166,8 @@ static bool topic_find(struct relay *r, struct err *err)
         return false;
     publisher_partition_set(r->publisher, partition);
     r->topic_ready = true;
-    if (r->failures > 1) // it got this far before: only an acknowledgement tells that it is over
-        return true;
-    trouble_over(r);
-    log_info("relay", "publishing to %s, partition %" PRId32 ", after sequence %" PRId64,
-             r->config.topic.name, partition, r->published);
+    if (r->failures <= 1) // else it got this far before: only an acknowledgement will tell
+        trouble_over(r);
     return true;
 }
 
@@ -193,7 +193,7 @@ static bool reports_take(struct relay *r, struct err *err)
     outbox_published_set(r->outbox, acknowledged);
     r->published = acknowledged;
     r->failures = 0;
-    if (!r->status.connected) // only this thread writes it
+    if (!r->status.connected)
         trouble_over(r);
     return ok;
 }
