@@ -240,6 +240,8 @@ static void on_message_read(struct grpc_call *call)
 void grpc_call_data(struct grpc_call *call, struct grpc_slice data)
 {
     struct grpc_connection *c = call->connection;
+    if (call->refused || call->ended)
+        return; // the rest of what was already on its way
     request_bytes_set(call, call->request_bytes + data.length);
     if (c->request_bytes > REQUEST_MESSAGES_MAX * (size_t)c->loop->core->config.message_bytes_max) {
         grpc_call_refuse(call, GRPC_RESOURCE_EXHAUSTED, "too many large requests at once");

@@ -5,16 +5,19 @@ HTTP/2's known attacks (RFC 9113 §10.5), our limits of memory and time, the gra
 """
 import contextlib
 import struct
+import threading
 import time
 
 import pytest
 
 from harness.interop import ECHO, FLOOD, PARK, TELL, InteropServer
-from harness.process import wait_until
+from harness.process import pause, wait_until
 from harness.raw_http2 import (
     ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR,
     PING, PREFACE, PRIORITY, PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE,
     RawConnection, frame, message)
+
+pytestmark = pytest.mark.sanitized
 
 WATCH = "/grpc.health.v1.Health/Watch"
 MIB = 1024 * 1024
@@ -202,6 +205,32 @@ def test_what_is_not_http2_is_hung_up_on(connect):
     assert raw.read_to_end()
 
 
+# --- requests that are begun and not finished ---
+def begun(raw, stream, size):
+    """A request of which all is there but the last byte."""
+    raw.send(frame(HEADERS, END_HEADERS, stream, raw.block(ECHO)))
+    raw.send_data(stream, message(bytes(size))[:-1], end=False)
+
+
+def test_requests_in_the_making_are_bounded_together(connect):
+    raw = connect(message_bytes_max=65536)  # so much sixteen times: 17 of these
+    for i in range(20):
+        begun(raw, 2 * i + 1, 60000)
+    refused = raw.answer(2 * 17 + 1)
+    assert (refused.status, refused.text) == (8, "too many large requests at once")
+    raw.send_data(1, b"x")
+    assert raw.answer(1).status == 0, "those before it go on"
+
+
+def test_requests_that_are_given_up_no_longer_count(connect):
+    raw = connect(message_bytes_max=65536)
+    for i in range(40):
+        begun(raw, 2 * i + 1, 60000)
+        raw.send(frame(RST_STREAM, 0, 2 * i + 1, struct.pack(">I", CANCEL)))
+    raw.ask(99, ECHO, message(bytes(60000)))
+    assert raw.answer(99).status == 0
+
+
 # --- clients that do not read ---
 def memory_kib(server):
     with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
@@ -234,10 +263,42 @@ def test_a_connection_that_is_not_read_takes_bounded_memory_and_is_closed(connec
                       body[i:i + 16384]) for i in range(0, len(body), 16384)))
             sent += len(body)
             most_kib = max(most_kib, memory_kib(raw.server))
-    assert sent < 60 * MIB, "the server should have stopped reading"
+    assert sent < 20 * MIB, "the server should have stopped reading"
     assert most_kib - before_kib < 40 * 1024
     raw.socket.settimeout(10)
     assert raw.read_to_end(), "and closed the connection"
+
+
+def test_a_client_that_reads_late_gets_every_answer(connect):
+    count, body = 200, message(bytes(100_000))
+    raw = connect(settings=struct.pack(">HI", INITIAL_WINDOW, 0x7fffffff), receive_buffer=4096,
+                  unsent_bytes_max=MIB // 4)
+    raw.read_until(lambda f: f.kind == SETTINGS and f.flags & ACK)
+    raw.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 0x7fffffff - 65535)))
+    blocks = [frame(HEADERS, END_HEADERS, 2 * i + 1, raw.block(ECHO)) for i in range(count)]
+    parts = [body[i:i + 16384] for i in range(0, len(body), 16384)]
+    begun = []
+
+    def send_all():
+        for i, block in enumerate(blocks):
+            begun.append(i)
+            raw.send(block, *[frame(DATA, END_STREAM if part is parts[-1] else 0, 2 * i + 1, part)
+                              for part in parts])
+    raw.acknowledge = False  # only one thread may send
+    sender = threading.Thread(target=send_all)
+    sender.start()
+
+    def stuck():
+        before = len(begun)
+        pause(0.3)
+        return len(begun) == before
+    wait_until(stuck, "the server to stop reading")
+    assert len(begun) < count
+    got = 0
+    while got < count * len(body):
+        answer = raw.read()
+        got += len(answer.payload) if answer.kind == DATA else 0
+    sender.join()
 
 
 # --- time ---

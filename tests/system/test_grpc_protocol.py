@@ -19,6 +19,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from harness.interop import InteropServer
 from harness.process import run, wait_until
 
+pytestmark = pytest.mark.sanitized
+
 STEERED = "/abacus.test.Steered/"
 TESTING = "grpc.testing.TestService"
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = (

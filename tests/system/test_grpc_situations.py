@@ -14,6 +14,8 @@ from harness.raw_http2 import (
     CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR,
     RST_STREAM, RawConnection, frame, message)
 
+pytestmark = pytest.mark.sanitized
+
 WATCH = "/grpc.health.v1.Health/Watch"
 FULL_DUPLEX = "/grpc.testing.TestService/FullDuplexCall"
 MIB = 1024 * 1024
