@@ -49,10 +49,11 @@ unit_tests() { # FOLDER [MESON SETUP ARGUMENT]...: compiles the folder and runs 
         meson test -C "$folder" --suite unit --print-errorlogs --timeout-multiplier 4
 }
 
-pytests() { # BUILD ARGUMENT...
+pytests() { # BUILD ARGUMENT...: what each test left behind is in BUILD/system-tests
     local folder=$1
     shift
-    ABACUS_BUILD=$folder "$python" -m pytest -c "$root/tests/system/pytest.ini" "$@"
+    ABACUS_BUILD=$folder "$python" -m pytest -c "$root/tests/system/pytest.ini" \
+        --basetemp "$folder/system-tests" "$@"
 }
 
 suite_tidy() {

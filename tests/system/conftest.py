@@ -11,21 +11,21 @@ from harness.services import System
 @pytest.fixture(scope="session")
 def shared_kafka(tmp_path_factory):
     """One real Kafka. Tests do not meet: each has a topic of its own."""
-    with contextlib.closing(Kafka(tmp_path_factory.mktemp("kafka")).start()) as kafka:
-        yield kafka
+    with contextlib.closing(Kafka(tmp_path_factory.mktemp("kafka"))) as kafka:
+        yield kafka.start()
 
 
 @pytest.fixture
 def own_kafka(tmp_path):
     """A real Kafka to stop, kill and wipe."""
-    with contextlib.closing(Kafka(tmp_path).start()) as kafka:
-        yield kafka
+    with contextlib.closing(Kafka(tmp_path)) as kafka:
+        yield kafka.start()
 
 
 @pytest.fixture
 def embedded(tmp_path):
-    with contextlib.closing(EmbeddedBroker(tmp_path).start()) as broker:
-        yield broker
+    with contextlib.closing(EmbeddedBroker(tmp_path)) as broker:
+        yield broker.start()
 
 
 @pytest.fixture

@@ -32,14 +32,18 @@ class Campaign:
 
     def __init__(self, folder, seed):
         self.chance = random.Random(seed)
-        self.kafka = Kafka(folder).start()
-        self.system = System(folder, self.kafka).start()
-        self.system.adder.pin_ports()
-        self.system.totals.pin_ports()
+        self.kafka = Kafka(folder)
+        self.system = System(folder, self.kafka)
         self.victims = {"adder": self.system.adder, "totals": self.system.totals,
                         "kafka": self.kafka}
         self.actions = {"kill": self.kill, "freeze": self.freeze, "stop": self.stop}
         self.done = collections.Counter()
+
+    def start(self):
+        self.kafka.start()
+        self.system.start()
+        self.system.adder.pin_ports()
+        self.system.totals.pin_ports()
 
     # --- what happens to a victim; afterwards it runs again ---
     def kill(self, victim):
@@ -118,6 +122,7 @@ def main():
     campaign = Campaign(folder, options.seed)
     bad = 1
     try:
+        campaign.start()
         bad = run(campaign, options.rounds)
     finally:
         campaign.close()

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trouble while running: no disk, no Kafka, a Kafka that forgot, kills, stops under load."""
 import contextlib
-import os
-import subprocess
 
 import grpc
 import pytest
 
+from harness.disk import tmpfs
 from harness.load import Load
 from harness.process import run, wait_until
 from harness.services import Adder, System
@@ -169,18 +168,6 @@ def test_two_adders_are_two_sources_of_one_total(tmp_path, shared_kafka, opened)
 
 
 # --- disk full ---
-@contextlib.contextmanager
-def small_disk(folder, megabytes):
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode != 0:
-        pytest.skip("needs to be root and to be allowed to mount a tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def fill(client, accepted):
     """Adds until the disk is full; then the status that callers see."""
     for n in range(2_000_000):
@@ -197,7 +184,7 @@ def fill(client, accepted):
 
 def test_full_disk_is_unavailable_and_loses_nothing_that_was_answered(tmp_path, shared_kafka):
     accepted = []
-    with small_disk(tmp_path / "disk", 3) as disk, contextlib.closing(
+    with tmpfs(tmp_path / "disk", "size=3m") as disk, contextlib.closing(
             System(tmp_path, shared_kafka, {"outbox": disk / "outbox.db"})) as system:
         ballast = disk / "ballast"
         ballast.write_bytes(bytes(1_500_000))
