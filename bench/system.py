@@ -198,7 +198,8 @@ class System:
         self.totals = self._run(
             "totals", [self.bench.program("src/totals/abacus-totals"), "--http-port",
                        self.rest_port, "--admin-port", totals_admin_port, "--ledger",
-                       folder / "ledger.db", *common, *quick], folder, totals_admin_port)
+                       folder / "ledger.db", "--kafka-group", topic, *common, *quick],
+            folder, totals_admin_port)
 
     def _run(self, name, command, folder, admin_port=None):
         url = None if admin_port is None else f"http://127.0.0.1:{admin_port}/readyz"

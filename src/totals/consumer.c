@@ -22,9 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_MAX      1024 // events: more saves nothing, and each is memory
+#define BATCH_MAX      512  // events: more saves nothing, and each is memory
 #define POLL_MS        1000 // an idle turn, for what is done by the clock
-#define STALL_MS       2    // without an event although there are some: fetching sleeps
+#define STALL_MS       1    // without an event although there are some: fetching sleeps
 #define TOPICS_MS      1000 // for the brokers to answer whether a topic is there
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   5000
@@ -354,7 +354,7 @@ static const struct kafka_property fixed[] = {
 // Events as soon as they are there, and little memory for those that wait.
 static const struct kafka_property defaults[] = {
     {"fetch.min.bytes", "1"},          {"fetch.wait.max.ms", "100"},
-    {"queued.min.messages", "4000"},   {"max.partition.fetch.bytes", "65536"},
+    {"queued.min.messages", "3000"},   {"max.partition.fetch.bytes", "65536"},
     {"session.timeout.ms", "6000"}, // a restart after a crash waits for the dead member's end
     {"heartbeat.interval.ms", "2000"}, {"max.poll.interval.ms", "300000"},
     {"socket.nagle.disable", "true"},  {"reconnect.backoff.max.ms", "1000"},
@@ -367,11 +367,16 @@ static void queue_pause_shorten(rd_kafka_conf_t *conf)
     (void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "2", text, sizeof(text));
 }
 
+// A ledger has one process at a time, so its id is that of a static member (KIP-345): after a crash
+// the group knows it again at once, without waiting for the end of the dead one's session.
 static bool client_create(struct consumer *c, struct err *err)
 {
-    struct kafka_property own[COUNT_OF(fixed) + 1];
+    struct ledger_total total;
+    ledger_total(c->ledger, &total);
+    struct kafka_property own[COUNT_OF(fixed) + 2];
     memcpy(own, fixed, sizeof(fixed));
     own[COUNT_OF(fixed)] = (struct kafka_property){"group.id", c->config.group};
+    own[COUNT_OF(fixed) + 1] = (struct kafka_property){"group.instance.id", total.ledger.text};
     rd_kafka_conf_t *conf;
     if (!kafka_conf_create(&conf, &c->config.kafka, "abacus-totals", own, COUNT_OF(own), defaults,
                            COUNT_OF(defaults), err))
