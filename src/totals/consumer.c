@@ -83,7 +83,8 @@ static void trouble_set(struct consumer *c, const char *text)
     readiness_set(c->config.readiness, c->config.readiness_index, text[0] == '\0', text);
 }
 
-// Kafka away is no reason to stop answering reads, so it does not touch readiness.
+// Kafka away is no reason to stop answering reads, so it does not touch readiness. But a fatal
+// error stays: another process runs on a copy of this ledger.
 static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const char *text)
 {
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
@@ -94,6 +95,8 @@ static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const c
         log_warn("consumer", "Kafka: %s", text);
     else
         log_info("consumer", "Kafka delivers again");
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        readiness_set(c->config.readiness, c->config.readiness_index, false, text);
     c->poll_error = code;
 }
 
