@@ -20,7 +20,7 @@ struct loop_answers {
 struct add_service {
     // fixed after create
     struct writer *writer;
-    const struct uuid *source;
+    struct uuid source;
     int loops;
     struct loop_answers *answers; // owned, one a loop
 };
@@ -28,7 +28,7 @@ struct add_service {
 struct add_service *add_service_create(struct writer *writer, const struct uuid *source, int loops)
 {
     struct add_service *s = xcalloc(1, sizeof(*s));
-    *s = (struct add_service){.writer = writer, .source = source, .loops = loops};
+    *s = (struct add_service){.writer = writer, .source = *source, .loops = loops};
     s->answers = xcalloc((size_t)loops, sizeof(*s->answers));
     for (int i = 0; i < loops; i++) {
         // Every job in it is a call, and the gRPC layer has bounded those.
@@ -111,7 +111,7 @@ static void reply(struct grpc_call *call, const struct add_service *s, const str
 {
     Abacus__V1__AddResponse answer = ABACUS__V1__ADD_RESPONSE__INIT;
     answer.sum = add->sum;
-    answer.source = (char *)(uintptr_t)s->source->text;
+    answer.source = (char *)(uintptr_t)s->source.text;
     answer.sequence = add->sequence;
     uint8_t packed[ANSWER_BYTES];
     const size_t length = abacus__v1__add_response__pack(&answer, packed);

@@ -9,7 +9,7 @@
 
 struct add_service;
 
-// loops: of the server it will serve on. source: borrowed.
+// loops: of the server it will serve on.
 struct add_service *add_service_create(struct writer *writer, const struct uuid *source, int loops);
 void add_service_destroy(struct add_service *service); // after the server and the writer
 

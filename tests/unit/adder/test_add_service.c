@@ -48,7 +48,8 @@ static int set_up(void **state)
     const struct writer_config config = {
         .queue_max = 100, .readiness = w->readiness, .on_committed = nobody};
     w->writer = writer_create(w->outbox, &config);
-    w->service = add_service_create(w->writer, &w->source, 1);
+    w->service = add_service_create(w->writer, &stats.source, 1);
+    memset(&stats, 0xff, sizeof(stats)); // the service lives on what it was given, not where it lay
     const struct grpc_method method = add_service_method(w->service);
     const struct grpc_server_config server = {.address = "127.0.0.1", .loops = 1};
     EXPECT(grpc_server_create(&w->server, &server, &method, 1, &err), "%s", err.text);
