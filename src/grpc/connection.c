@@ -46,6 +46,8 @@ static bool write_all(struct grpc_connection *c, const uint8_t *data, size_t len
 
 static bool write_unsent(struct grpc_connection *c)
 {
+    if (c->unsent.length == 0)
+        return true;
     size_t done;
     const bool all =
         write_all(c, c->unsent.data + c->unsent_at, c->unsent.length - c->unsent_at, &done);
@@ -271,6 +273,9 @@ void grpc_connection_close(struct grpc_connection *c)
 void grpc_connection_destroy(struct grpc_connection *c)
 {
     grpc_connection_close(c);
+    CHECK_INT(c->streams_count, ==, 0);
+    CHECK_INT(c->queued_bytes, ==, 0);
+    CHECK_INT(c->request_bytes, ==, 0);
     while (!LIST_EMPTY(&c->calls))
         grpc_call_free(LIST_FIRST(&c->calls));
     bytes_clear(&c->unsent);

@@ -66,8 +66,9 @@ class Monkey:
             self.open.remove(stream)
         parts = [body[:cut], body[cut:]]
         pieces = [part[i:i + 16384] for part in parts for i in range(0, len(part) or 1, 16384)]
-        return b"".join(frame(DATA, END_STREAM if end and i == len(pieces) - 1 else 0, stream, piece)
-                        for i, piece in enumerate(pieces))
+        flags = [0] * (len(pieces) - 1) + [END_STREAM if end else 0]
+        return b"".join(frame(DATA, flag, stream, piece)
+                        for flag, piece in zip(flags, pieces))
 
     def reset(self):
         stream = self.some()
