@@ -89,7 +89,7 @@ static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const c
 {
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         code = RD_KAFKA_RESP_ERR__TRANSPORT; // each retry says both
-    if (code == c->poll_error)
+    if (code == c->poll_error || stopping(c))
         return;
     if (code != 0)
         log_warn("consumer", "Kafka: %s", text);
@@ -297,7 +297,7 @@ static void subscribe(struct consumer *c)
     struct err err = {.text = ""};
     char logged[ERR_TEXT_MAX] = "";
     for (int ms = PAUSE_FIRST_MS; !topics_ensure(c, &err);) {
-        if (strcmp(logged, err.text) != 0)
+        if (strcmp(logged, err.text) != 0 && !stopping(c))
             log_warn("consumer", "%s; trying again", err.text);
         memcpy(logged, err.text, sizeof(logged));
         if (!back_off(c, &ms))
