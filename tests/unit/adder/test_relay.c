@@ -116,6 +116,18 @@ static void no_error_of_a_broker_makes_a_hole(void **state)
     assert_int_equal(read_back(s)->highest, rows);
 }
 
+// After a commit of unknown outcome rows turn up that nobody announces.
+static void rows_that_nobody_announced_are_found(void **state)
+{
+    struct setup *s = *state;
+    relay_begin(s);
+    add_rows(s, 10);
+    wait_published(s, 10);
+    append_rows(s->f->outbox, 10, clock_unix_us());
+    wait_published(s, 20);
+    expect_all_once(s, 20);
+}
+
 static void a_slow_broker_only_slows(void **state)
 {
     struct setup *s = *state;
@@ -314,6 +326,7 @@ int main(void)
         RELAY_TEST(a_broker_that_returns_while_nothing_is_sent_is_noticed),
         RELAY_TEST(a_start_without_broker_waits_for_one),
         RELAY_TEST(no_error_of_a_broker_makes_a_hole),
+        RELAY_TEST(rows_that_nobody_announced_are_found),
         RELAY_TEST(a_slow_broker_only_slows),
         RELAY_TEST(a_replay_publishes_again_from_there),
         RELAY_TEST(a_replay_under_way_does_not_move_published_by_old_reports),
