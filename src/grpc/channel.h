@@ -28,7 +28,6 @@ struct grpc_request {
     struct grpc_channel *channel;
     int32_t stream_id; // 0: it waits
     bool done;         // on_done was called; only the stream is left
-    bool unsent;       // nghttp2 had to drop it: the GOAWAY came first
     // what the server answered
     bool ended; // properly, by END_STREAM
     bool grpc;  // its content-type says so

@@ -72,16 +72,6 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *frame, int error,
-                             void *arg)
-{
-    (void)session, (void)error;
-    struct grpc_request *r = request_of(arg, frame->hd.stream_id);
-    if (r != NULL && frame->hd.type == NGHTTP2_HEADERS)
-        r->unsent = true;
-    return 0;
-}
-
 static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error, void *arg)
 {
     (void)session;
@@ -98,7 +88,6 @@ nghttp2_session *grpc_channel_session(struct grpc_channel *c)
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(cb, on_frame_not_send);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     nghttp2_session *session;
     CHECK_INT(nghttp2_session_client_new(&session, cb, c), ==, 0);

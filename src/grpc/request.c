@@ -260,7 +260,7 @@ static void finish_reset(struct grpc_request *r, uint32_t http2_error)
     char text[96];
     snprintf(text, sizeof(text), "the stream was reset: %s", nghttp2_http2_strerror(http2_error));
     // REFUSED_STREAM promises it (RFC 9113 §8.7); nghttp2 also says so of streams above GOAWAY's
-    // last.
+    // last, and of those it had no time to send before.
     finish_own(r, status_of_reset(http2_error), text, http2_error == NGHTTP2_REFUSED_STREAM);
 }
 
@@ -287,8 +287,6 @@ void grpc_request_close(struct grpc_request *r, uint32_t http2_error)
     snprintf(text, sizeof(text), "HTTP status %d without grpc-status", r->http_status);
     if (r->done)
         ; // it only waited for its stream
-    else if (r->unsent)
-        finish_own(r, GRPC_UNAVAILABLE, "the server is leaving", true);
     else if (!r->ended)
         finish_reset(r, http2_error);
     else if (!r->grpc || r->grpc_status < 0)

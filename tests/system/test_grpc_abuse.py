@@ -191,6 +191,24 @@ def test_resets_within_the_budget_are_forgiven(connect):
     assert raw.answer(201).data == message(b"x")
 
 
+def test_deadlines_are_not_the_clients_resets(connect):
+    raw = connect(resets_burst_max=20, resets_per_s=1)
+    for stream in range(1, 81, 2):
+        raw.ask(stream, PARK, grpc_timeout="1n")
+        assert raw.answer(stream).reset == CANCEL
+    raw.ask(81, ECHO, message(b"x"))
+    assert raw.answer(81).data == message(b"x")
+
+
+def test_data_in_tiny_frames_is_no_flood(connect):
+    raw = connect()
+    body = message(bytes(12000))
+    raw.send(frame(HEADERS, END_HEADERS, 1, raw.block(ECHO)))
+    raw.send(*[frame(DATA, 0, 1, body[i:i + 1]) for i in range(len(body))])
+    raw.send(frame(DATA, END_STREAM, 1))
+    assert raw.answer(1).data == body
+
+
 def test_pings_among_calls_are_forgiven(connect):
     raw = connect()
     for i in range(10):
@@ -243,6 +261,15 @@ def test_a_stream_that_is_not_read_is_ended_at_the_limit(connect):
     assert raw.answer(1).reset == ENHANCE_YOUR_CALM
     raw.ask(3, ECHO, message(b"x"))
     raw.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", MIB)))
+    assert raw.answer(3).data == message(b"x")
+
+
+def test_an_answer_that_gets_no_window_is_cancelled_alone(connect):
+    raw = connect(settings=struct.pack(">HI", INITIAL_WINDOW, 0), stall_timeout_ms=300)
+    raw.ask(1, ECHO, message(b"x"))
+    assert raw.answer(1).reset == CANCEL
+    raw.ask(3, ECHO, message(b"x"))
+    raw.send(frame(WINDOW_UPDATE, 0, 3, struct.pack(">I", 100)))
     assert raw.answer(3).data == message(b"x")
 
 

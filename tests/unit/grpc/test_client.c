@@ -52,7 +52,7 @@ static void headers(struct bytes *b, int flags, const char *lines)
 struct script {
     const char *what;
     void (*say)(struct bytes *b);
-    bool hang_up; // after that; else when the client has
+    enum { THEN_WAIT, THEN_HANG_UP, EARLY } how; // EARLY: before it has read the whole request
     enum grpc_status status;
     bool answered, not_processed;
     const char *text; // a part of it
@@ -117,41 +117,44 @@ static void many_fields(struct bytes *b)
 }
 
 static const struct script scripts[] = {
-    // what                    say      hang up  status  answered, not processed, text
-    {"an answer", ok, false, GRPC_OK, true, false, ""},
-    {"an answer, then the end", ok, true, GRPC_OK, true, false, ""},
-    {"an empty answer", ok_empty, false, GRPC_OK, true, false, ""},
-    {"OK with a text", ok_with_text, false, GRPC_OK, true, false, "fine"},
-    {"a refusal", refusal, false, GRPC_INVALID_ARGUMENT, true, false,
+    // what                    say      how      status  answered, not processed, text
+    {"an answer", ok, THEN_WAIT, GRPC_OK, true, false, ""},
+    {"an answer, then the end", ok, THEN_HANG_UP, GRPC_OK, true, false, ""},
+    {"an empty answer", ok_empty, THEN_WAIT, GRPC_OK, true, false, ""},
+    {"OK with a text", ok_with_text, THEN_WAIT, GRPC_OK, true, false, "fine"},
+    {"a refusal", refusal, THEN_WAIT, GRPC_INVALID_ARGUMENT, true, false,
      "b\xc3\xa4"
      "d"},
-    {"details that are none", bad_details, false, GRPC_FAILED_PRECONDITION, true, false, ""},
-    {"OK without a message", ok_without_message, false, GRPC_INTERNAL, false, false, "no answer"},
-    {"OK within a message", ok_with_half, false, GRPC_INTERNAL, false, false, "no answer"},
-    {"two messages", two_messages, false, GRPC_INTERNAL, false, false, "more than one"},
-    {"a compressed one", compressed, false, GRPC_INTERNAL, false, false, "compressed"},
-    {"a malformed one", malformed, false, GRPC_INTERNAL, false, false, "malformed"},
-    {"one above 4 MiB", too_large, false, GRPC_RESOURCE_EXHAUSTED, false, false, "too large"},
-    {"a status that is none", strange_status, false, GRPC_UNKNOWN, true, false, ""},
-    {"a status without number", no_number, false, GRPC_UNKNOWN, true, false, ""},
-    {"no status", no_status, false, GRPC_UNKNOWN, false, false, "HTTP status 200"},
-    {"HTTP 503", http_503, false, GRPC_UNAVAILABLE, false, false, "503"},
-    {"HTTP 401", http_401, false, GRPC_UNAUTHENTICATED, false, false, "401"},
-    {"HTTP 404 and a page", http_page, false, GRPC_UNIMPLEMENTED, false, false, "404"},
-    {"a page", http_200, false, GRPC_UNKNOWN, false, false, "200"},
-    {"HTTP 400 of gRPC", http_400_of_grpc, false, GRPC_INTERNAL, true, false, ""},
-    {"RST NO_ERROR", reset_no_error, false, GRPC_INTERNAL, false, false, "reset"},
-    {"RST PROTOCOL_ERROR", reset_protocol, false, GRPC_INTERNAL, false, false, "PROTOCOL"},
-    {"RST REFUSED_STREAM", reset_refused, false, GRPC_UNAVAILABLE, false, true, "REFUSED"},
-    {"RST CANCEL", reset_cancel, false, GRPC_CANCELLED, false, false, "CANCEL"},
-    {"RST ENHANCE_YOUR_CALM", reset_calm, false, GRPC_RESOURCE_EXHAUSTED, false, false, "CALM"},
-    {"RST INADEQUATE_SECURITY", reset_security, false, GRPC_PERMISSION_DENIED, false, false, ""},
-    {"a status, but no end", status_then_reset, false, GRPC_INTERNAL, false, false, "PROTOCOL"},
-    {"GOAWAY below the call", goaway_before, false, GRPC_UNAVAILABLE, false, true, ""},
-    {"GOAWAY, then the answer", goaway_after, false, GRPC_OK, true, false, ""},
-    {"the end", nothing, true, GRPC_UNAVAILABLE, false, false, "closed the connection"},
-    {"garbage", garbage, true, GRPC_UNAVAILABLE, false, false, ""},
-    {"too many fields", many_fields, false, GRPC_INTERNAL, false, false, "header list"},
+    {"details that are none", bad_details, THEN_WAIT, GRPC_FAILED_PRECONDITION, true, false, ""},
+    {"OK without a message", ok_without_message, THEN_WAIT, GRPC_INTERNAL, false, false,
+     "no answer"},
+    {"OK within a message", ok_with_half, THEN_WAIT, GRPC_INTERNAL, false, false, "no answer"},
+    {"two messages", two_messages, THEN_WAIT, GRPC_INTERNAL, false, false, "more than one"},
+    {"a compressed one", compressed, THEN_WAIT, GRPC_INTERNAL, false, false, "compressed"},
+    {"a malformed one", malformed, THEN_WAIT, GRPC_INTERNAL, false, false, "malformed"},
+    {"one above 4 MiB", too_large, THEN_WAIT, GRPC_RESOURCE_EXHAUSTED, false, false, "too large"},
+    {"a status that is none", strange_status, THEN_WAIT, GRPC_UNKNOWN, true, false, ""},
+    {"a status without number", no_number, THEN_WAIT, GRPC_UNKNOWN, true, false, ""},
+    {"no status", no_status, THEN_WAIT, GRPC_UNKNOWN, false, false, "HTTP status 200"},
+    {"HTTP 503", http_503, THEN_WAIT, GRPC_UNAVAILABLE, false, false, "503"},
+    {"HTTP 401", http_401, THEN_WAIT, GRPC_UNAUTHENTICATED, false, false, "401"},
+    {"HTTP 404 and a page", http_page, THEN_WAIT, GRPC_UNIMPLEMENTED, false, false, "404"},
+    {"a page", http_200, THEN_WAIT, GRPC_UNKNOWN, false, false, "200"},
+    {"HTTP 400 of gRPC", http_400_of_grpc, THEN_WAIT, GRPC_INTERNAL, true, false, ""},
+    {"RST NO_ERROR", reset_no_error, THEN_WAIT, GRPC_INTERNAL, false, false, "reset"},
+    {"RST PROTOCOL_ERROR", reset_protocol, THEN_WAIT, GRPC_INTERNAL, false, false, "PROTOCOL"},
+    {"RST REFUSED_STREAM", reset_refused, THEN_WAIT, GRPC_UNAVAILABLE, false, true, "REFUSED"},
+    {"RST CANCEL", reset_cancel, THEN_WAIT, GRPC_CANCELLED, false, false, "CANCEL"},
+    {"RST ENHANCE_YOUR_CALM", reset_calm, THEN_WAIT, GRPC_RESOURCE_EXHAUSTED, false, false, "CALM"},
+    {"RST INADEQUATE_SECURITY", reset_security, THEN_WAIT, GRPC_PERMISSION_DENIED, false, false,
+     ""},
+    {"a status, but no end", status_then_reset, THEN_WAIT, GRPC_INTERNAL, false, false, "PROTOCOL"},
+    {"GOAWAY below the call", goaway_before, THEN_WAIT, GRPC_UNAVAILABLE, false, true, ""},
+    {"GOAWAY, then the answer", goaway_after, THEN_WAIT, GRPC_OK, true, false, ""},
+    {"the end", nothing, THEN_HANG_UP, GRPC_UNAVAILABLE, false, false, "closed the connection"},
+    {"garbage", garbage, THEN_HANG_UP, GRPC_UNAVAILABLE, false, false, ""},
+    {"a refusal too early", refusal, EARLY, GRPC_INVALID_ARGUMENT, true, false, ""},
+    {"too many fields", many_fields, THEN_WAIT, GRPC_INTERNAL, false, false, "header list"},
 };
 
 // --- the script server: one connection, on a thread ---
@@ -166,8 +169,8 @@ static bool read_all(int fd, uint8_t *out, size_t length)
     return recv(fd, out, length, MSG_WAITALL) == (ssize_t)length;
 }
 
-// Until the frame that ends the request.
-static void request_read(int fd)
+// Until the frame that ends the request, or its headers.
+static void request_read(int fd, bool headers_only)
 {
     uint8_t head[24], payload[16384]; // the preface is as long as that
     assert_true(read_all(fd, head, 24));
@@ -175,7 +178,7 @@ static void request_read(int fd)
     while (!ended && read_all(fd, head, 9)) {
         const size_t length = (size_t)head[1] << 8 | head[2];
         assert_true(length <= sizeof(payload) && read_all(fd, payload, length));
-        ended = head[3] == DATA && (head[4] & END_STREAM);
+        ended = headers_only ? head[3] == HEADERS : head[3] == DATA && (head[4] & END_STREAM);
     }
 }
 
@@ -187,11 +190,11 @@ static void *serve(void *arg)
     struct bytes said = {0};
     frame(&said, SETTINGS, 0, 0, NULL, 0);
     assert_int_equal(send(fd, said.data, said.length, MSG_NOSIGNAL), said.length);
-    request_read(fd);
+    request_read(fd, s->script->how == EARLY);
     bytes_reset(&said);
     s->script->say(&said);
     (void)send(fd, said.data, said.length, MSG_NOSIGNAL);
-    if (s->script->hang_up)
+    if (s->script->how == THEN_HANG_UP)
         shutdown(fd, SHUT_WR);
     while (recv(fd, rest, sizeof(rest), 0) > 0)
         continue;
@@ -200,15 +203,21 @@ static void *serve(void *arg)
     return NULL;
 }
 
-static void server_start(struct server *s, const struct script *script, char port[8])
+static int listener(char port[8])
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t length = sizeof(at);
-    *s = (struct server){script, socket(AF_INET, SOCK_STREAM, 0), 0};
-    assert_int_equal(bind(s->listen_fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(s->listen_fd, 1), 0);
-    assert_int_equal(getsockname(s->listen_fd, (struct sockaddr *)&at, &length), 0);
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
     snprintf(port, 8, "%d", ntohs(at.sin_port));
+    return fd;
+}
+
+static void server_start(struct server *s, const struct script *script, char port[8])
+{
+    *s = (struct server){.script = script, .listen_fd = listener(port)};
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
 }
 
@@ -245,8 +254,10 @@ static void run_script(const struct script *script, struct outcome *out)
     struct grpc_channel *channel;
     struct err err;
     assert_true(grpc_channel_create(&channel, base, &config, &err));
+    static const uint8_t message[100000]; // more than an early server lets through
+    const size_t length = script->how == EARLY ? sizeof(message) : 1;
     const struct grpc_call_spec spec = {.path = "/a/b",
-                                        .message = {(const uint8_t *)"x", 1},
+                                        .message = {message, length},
                                         .timeout_ms = 10000,
                                         .on_done = on_done,
                                         .ctx = out};
@@ -274,6 +285,67 @@ static void whatever_a_server_says_becomes_one_result(void **state)
         if (row->say == ok)
             assert_string_equal(out.message, "hi");
     }
+}
+
+#define CALLS      3000
+#define PATH_BYTES 8000 // together more than a socket takes
+
+struct tally {
+    int ended_count, not_processed_count;
+};
+
+static void on_given_back(const struct grpc_result *result, void *ctx)
+{
+    struct tally *tally = ctx;
+    tally->ended_count++;
+    tally->not_processed_count += result->not_processed;
+    EXPECT(result->status == GRPC_UNAVAILABLE, "%s: %s", grpc_status_name((int)result->status),
+           result->text);
+}
+
+static void say(int fd, int type, const void *payload, size_t length)
+{
+    struct bytes said = {0};
+    frame(&said, type, 0, 0, payload, length);
+    assert_int_equal(send(fd, said.data, said.length, MSG_NOSIGNAL), said.length);
+    bytes_clear(&said);
+}
+
+// Some calls were read by the kernel only, some wait in the client, some have no frame yet.
+static void goaway_gives_back_all_calls_above_its_last_wherever_they_are(void **state)
+{
+    (void)state;
+    char port[8], path[PATH_BYTES + 1];
+    const int listen_fd = listener(port);
+    struct event_base *base = event_base_new();
+    const struct grpc_channel_config config = {.host = "127.0.0.1", .port = port};
+    struct grpc_channel *channel;
+    struct err err;
+    assert_true(grpc_channel_create(&channel, base, &config, &err));
+    memset(path, '/', PATH_BYTES);
+    path[PATH_BYTES] = '\0';
+    struct tally tally = {0};
+    const struct grpc_call_spec spec = {.path = path, .on_done = on_given_back, .ctx = &tally};
+    for (int i = 0; i < CALLS; i++)
+        assert_true(grpc_channel_call(channel, &spec, &err));
+    const int fd = accept(listen_fd, NULL, NULL);
+    say(fd, SETTINGS, NULL, 0);
+    for (int i = 0; i < 100; i++) // until it can send no more
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    say(fd, GOAWAY, "\0\0\0\1\0\0\0\0", 8);
+    while (tally.ended_count < CALLS - 1) {
+        uint8_t read[65536];
+        (void)recv(fd, read, sizeof(read), MSG_DONTWAIT);
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    assert_int_equal(tally.not_processed_count, CALLS - 1);
+    close(fd);
+    while (tally.ended_count < CALLS)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_int_equal(tally.not_processed_count, CALLS - 1); // the first: nobody knows
+    grpc_channel_destroy(channel);
+    event_base_free(base);
+    close(listen_fd);
 }
 
 static void nobody_there_is_unavailable(void **state)
@@ -310,15 +382,8 @@ static void on_closed(struct grpc_channel *channel, const struct err *err, void 
 static void a_silent_server_times_out(void **state)
 {
     (void)state;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof(at);
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(fd, 1), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
     char port[8], closed[ERR_TEXT_MAX] = "";
-    snprintf(port, sizeof(port), "%d", ntohs(at.sin_port));
-
+    const int fd = listener(port);
     struct event_base *base = event_base_new();
     const struct grpc_channel_config config = {.host = "127.0.0.1",
                                                .port = port,
@@ -354,6 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_a_server_says_becomes_one_result),
+        cmocka_unit_test(goaway_gives_back_all_calls_above_its_last_wherever_they_are),
         cmocka_unit_test(nobody_there_is_unavailable),
         cmocka_unit_test(a_silent_server_times_out),
     };

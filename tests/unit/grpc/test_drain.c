@@ -138,6 +138,44 @@ static void no_accepted_call_fails_when_the_server_stops(void **state)
     }
 }
 
+static void calls_that_wait_are_given_back_when_the_server_stops(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, (struct grpc_server_config){.streams_max = 1});
+    struct grpc_channel *channel = rig_channel(&rig, NULL);
+    struct rig_outcome runs, waits;
+    assert_true(rig_call(channel, &runs, &(struct grpc_call_spec){.path = RIG_PARK}));
+    assert_true(rig_call(channel, &waits, &(struct grpc_call_spec){.path = RIG_PARK}));
+    rig_await_parked(&rig, 1);
+    struct stopper stopper = {.rig = &rig};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, stop, &stopper), 0);
+    rig_await(&rig, &waits, 1);
+    EXPECT(waits.status == GRPC_UNAVAILABLE && waits.not_processed, "%s", rig_shown(&waits));
+    assert_false(runs.done);
+    assert_false(rig_call(channel, &waits, &(struct grpc_call_spec){.path = RIG_PARK}));
+    rig_release(&rig);
+    rig_await(&rig, &runs, 1);
+    EXPECT(runs.status == GRPC_OK, "%s", rig_shown(&runs));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(stopper.clean);
+    grpc_channel_destroy(channel);
+    rig_end(&rig);
+}
+
+static void calls_cut_by_age_do_not_spoil_the_stop(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, (struct grpc_server_config){.age_max_ms = 20, .age_grace_ms = 20});
+    const struct rig_outcome out = rig_ask(&rig, &(struct grpc_call_spec){.path = RIG_PARK});
+    EXPECT(out.status == GRPC_UNAVAILABLE && !out.not_processed, "%s", rig_shown(&out));
+    rig_release(&rig);
+    assert_true(grpc_server_stop(rig.server, 5000));
+    rig_end(&rig);
+}
+
 static void no_call_fails_while_connections_grow_old(void **state)
 {
     (void)state;
@@ -192,6 +230,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_accepted_call_fails_when_the_server_stops),
+        cmocka_unit_test(calls_that_wait_are_given_back_when_the_server_stops),
+        cmocka_unit_test(calls_cut_by_age_do_not_spoil_the_stop),
         cmocka_unit_test(no_call_fails_while_connections_grow_old),
         cmocka_unit_test(a_connection_out_of_stream_ids_gives_its_calls_back),
         cmocka_unit_test(a_connection_without_calls_is_closed_after_a_while),

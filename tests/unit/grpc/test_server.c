@@ -164,11 +164,15 @@ static void no_more_calls_run_at_once_than_the_limit(void **state)
     (void)state;
     struct rig rig;
     rig_start(&rig, (struct grpc_server_config){.streams_max = 4});
-    struct rig_outcome out[50];
+    struct rig_outcome out[50], hasty;
     struct grpc_channel *channel = rig_channel(&rig, NULL);
     for (int i = 0; i < 50; i++)
         assert_true(rig_call(channel, &out[i], &(struct grpc_call_spec){.path = RIG_PARK}));
+    assert_true(
+        rig_call(channel, &hasty, &(struct grpc_call_spec){.path = RIG_PARK, .timeout_ms = 20}));
     rig_await_parked(&rig, 4);
+    rig_await(&rig, &hasty, 1);
+    EXPECT(hasty.status == GRPC_DEADLINE_EXCEEDED && hasty.not_processed, "%s", rig_shown(&hasty));
     assert_int_equal(grpc_server_stats(rig.server).calls, 4);
     rig_release(&rig);
     rig_await(&rig, out, 50);
