@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_MS 100
+#define POLL_MS          100
+#define TOPIC_LENGTH_MAX 249 // Kafka's own limit
 
 struct journey_config {
     const char *source, *totals, *kafka_bootstrap_servers, *kafka_topic;
@@ -117,25 +118,34 @@ static void print_message(const rd_kafka_message_t *message)
     printf("        value  %.*s\n", (int)message->len, (const char *)message->payload);
 }
 
-// Until it is found, every partition's end is reached, or the time is over.
+// A partition that goes on growing has its end reached again and again.
+static int first_end(bool *ended, int32_t partition)
+{
+    const bool again = ended[partition];
+    ended[partition] = true;
+    return again ? 0 : 1;
+}
+
+// Until it is found, every partition's end was reached, or the time is over.
 static bool topic_search(rd_kafka_t *rk, const struct journey_config *config,
                          const struct uuid *source, int partitions, struct err *err)
 {
     const int64_t end_mono_ns = clock_mono_ns() + config->timeout_ms * NS_PER_MS;
-    bool found = false;
+    bool found = false, *ended = xcalloc((size_t)partitions, sizeof(*ended));
     while (!found && partitions > 0 && clock_mono_ns() < end_mono_ns && !stop_requested()) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, POLL_MS);
         if (message == NULL)
             continue;
         struct event event;
         if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            partitions--;
+            partitions -= first_end(ended, message->partition);
         else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             found = is_wanted(message, source, config->sequence, &event);
         if (found)
             print_message(message);
         rd_kafka_message_destroy(message);
     }
+    free(ended);
     return found || err_set(err, ERR_NOT_FOUND, "%s/%" PRId64 " is not in topic %s%s", source->text,
                             config->sequence, config->kafka_topic,
                             partitions > 0 ? " as far as it could be read in time" : "");
@@ -181,6 +191,17 @@ static void print_position(const struct journey_config *config, const struct uui
     free(path);
 }
 
+static bool check_arguments(const struct journey_config *config, struct uuid *source,
+                            struct err *err)
+{
+    const size_t topic = strlen(config->kafka_topic);
+    if (topic < 1 || topic > TOPIC_LENGTH_MAX)
+        return err_set(err, ERR_USAGE, "--kafka-topic: a name has 1 to %d characters",
+                       TOPIC_LENGTH_MAX);
+    return uuid_parse(config->source, strlen(config->source), source) ||
+           err_set(err, ERR_USAGE, "--source: \"%.100s\" is not a UUID", config->source);
+}
+
 int journey_main(int argc, char *const *argv)
 {
     struct journey_config config;
@@ -194,12 +215,10 @@ int journey_main(int argc, char *const *argv)
     struct err err;
     rd_kafka_t *reader = NULL;
     int partitions;
-    bool ok = uuid_parse(config.source, strlen(config.source), &source) ||
-              err_set(&err, ERR_USAGE, "--source: \"%.100s\" is not a UUID", config.source);
-    const bool asked = ok;
-    ok = ok && reader_create(&config, &reader, &err) &&
-         topic_open(reader, &config, &partitions, &err) &&
-         topic_search(reader, &config, &source, partitions, &err);
+    const bool asked = check_arguments(&config, &source, &err);
+    const bool ok = asked && reader_create(&config, &reader, &err) &&
+                    topic_open(reader, &config, &partitions, &err) &&
+                    topic_search(reader, &config, &source, partitions, &err);
     if (asked && (ok || err.code != ERR_USAGE))
         print_position(&config, &source);
     if (!ok)

@@ -15,6 +15,10 @@
 
 #define ARGS_MAX 16
 
+// A name longer than any topic's.
+#define TEN(text) text text text text text text text text text text
+#define LONG      TEN(TEN("sixtyx"))
+
 // Runs a command with its standard error in *said.
 static int run(int (*command)(int, char *const *), const char *arguments, struct bytes *said)
 {
@@ -72,6 +76,8 @@ static void mistakes_are_named_and_exit_with_2(void **state)
         {journey_main, "journey", "--source"},
         {journey_main, "journey --source x", "--source"},
         {journey_main, "journey --sequence 0", "--sequence"},
+        {journey_main, "journey --source 01234567-89ab-4cde-8f01-23456789abcd --kafka-topic " LONG,
+         "--kafka-topic"},
         {broker_main, "broker --topic x", "--topic"},
         {broker_main, "broker --topic x:0", "--topic"},
         {broker_main, "broker --topic :1", "--topic"},
