@@ -248,7 +248,7 @@ bool outbox_append(struct outbox *o, struct add *const *adds, size_t n, struct e
     CHECK_INT(n, >=, 1);
     CHECK_INT(n, <=, OUTBOX_BATCH_MAX);
     outbox_turn_take(o);
-    const bool ok = outbox_settle(o, err) && append(o, adds, n, err);
+    const bool ok = outbox_settle(o, err) && outbox_has_room(o, err) && append(o, adds, n, err);
     outbox_turn_pass(o);
     return ok || err_prefix(err, "append to the outbox");
 }

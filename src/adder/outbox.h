@@ -18,6 +18,10 @@
 
 #define OUTBOX_BATCH_MAX 1024 // rows a transaction: bounds the writer's memory and a commit's time
 
+// The last of the disk is not for adds: rows that Kafka has taken could not be removed from a full
+// one, since a removal is written before it frees anything. Twice what the WAL and a batch need.
+#define OUTBOX_RESERVE_BYTES (INT64_C(16) << 20)
+
 struct outbox;
 
 struct outbox_config {
@@ -51,7 +55,8 @@ MUST_USE bool outbox_append(struct outbox *outbox, struct add *const *adds, size
 
 // Keeps the store in order while no adds come: persists `published`, removes rows past retention.
 // Call when idle, and now and then under load. *more: call again soon. After a failure of the store
-// it writes in any case: true means that the store works again.
+// it writes in any case: true means that adds work again. ERR_UNAVAILABLE also when it has done its
+// work, but only the reserve is left of the disk.
 MUST_USE bool outbox_tend(struct outbox *outbox, bool *more, struct err *err);
 
 struct outbox_stats {

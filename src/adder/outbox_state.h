@@ -53,6 +53,8 @@ MUST_USE bool outbox_settle(struct outbox *outbox, struct err *err);
 MUST_USE bool outbox_commit(struct outbox *outbox, struct err *err);
 // Gives the open transaction up.
 void outbox_abandon(struct outbox *outbox);
+// False: what is left of the disk is the reserve (outbox.h).
+MUST_USE bool outbox_has_room(struct outbox *outbox, struct err *err);
 // Reads when the oldest row not yet published was accepted.
 MUST_USE bool outbox_oldest_refresh(struct outbox *outbox, struct err *err);
 

@@ -49,6 +49,8 @@ static const struct {
     STATEMENT(accepted, "SELECT accepted_unix_us FROM outbox WHERE sequence = ?1"),
     STATEMENT(first_young, "SELECT sequence FROM outbox WHERE sequence BETWEEN ?1 AND ?2"
                            " AND accepted_unix_us >= ?3 ORDER BY sequence LIMIT 1"),
+    STATEMENT(free_pages, "SELECT freelist_count * page_size"
+                          " FROM pragma_freelist_count, pragma_page_size"),
     STATEMENT(counts_set, "UPDATE source SET appended = ?1, published = ?2, sum = ?3"),
     STATEMENT(partition_set, "UPDATE source SET partition = ?1"),
     // SQLite leaves a page alone when an UPDATE sets what is there; this writes one in any case.
@@ -142,6 +144,16 @@ bool outbox_table_accepted(struct outbox_table *table, int64_t sequence, int64_t
         return false;
     *accepted_unix_us = row ? sqlite3_column_int64(table->accepted, 0) : 0;
     sqlite3_reset(table->accepted);
+    return true;
+}
+
+bool outbox_table_free(struct outbox_table *table, int64_t *bytes, struct err *err)
+{
+    bool row;
+    if (!store_row(&table->store, table->free_pages, &row, err))
+        return false;
+    *bytes = row ? sqlite3_column_int64(table->free_pages, 0) : 0;
+    sqlite3_reset(table->free_pages);
     return true;
 }
 

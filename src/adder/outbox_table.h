@@ -14,7 +14,7 @@ struct outbox_table {
     struct store store;
     sqlite3_stmt *begin, *commit, *rollback;
     sqlite3_stmt *insert, *insert_once, *find;
-    sqlite3_stmt *source, *ends, *accepted, *first_young;
+    sqlite3_stmt *source, *ends, *accepted, *first_young, *free_pages;
     sqlite3_stmt *counts_set, *partition_set, *touch, *remove;
 };
 
@@ -60,6 +60,8 @@ MUST_USE bool outbox_table_remove(struct outbox_table *table, int64_t last, stru
 // When the row was accepted; 0: it is not there.
 MUST_USE bool outbox_table_accepted(struct outbox_table *table, int64_t sequence,
                                     int64_t *accepted_unix_us, struct err *err);
+// Bytes of the file that new rows can take before it grows.
+MUST_USE bool outbox_table_free(struct outbox_table *table, int64_t *bytes, struct err *err);
 // Of rows from..to the first that was accepted at cutoff or later; to + 1: none.
 struct outbox_span {
     int64_t from, to;

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 
 #define INTERVAL_NS   (NS_PER_S / 2) // `published` becomes durable this often under load
@@ -15,6 +16,22 @@
 #define STEP_ROWS_MIN 4096           // removed in one step: a few milliseconds
 #define STEP_ROWS_MAX (64 * OUTBOX_BATCH_MAX)
 #define US_PER_S      INT64_C(1000000)
+
+bool outbox_has_room(struct outbox *o, struct err *err)
+{
+    int64_t disk_bytes, file_bytes;
+    if (!store_disk_free(&o->table.store, &disk_bytes, err))
+        return false;
+    if (disk_bytes >= OUTBOX_RESERVE_BYTES)
+        return true;
+    if (!outbox_table_free(&o->table, &file_bytes, err))
+        return false;
+    return disk_bytes + file_bytes >= OUTBOX_RESERVE_BYTES ||
+           err_set(err, ERR_UNAVAILABLE,
+                   "%s: the disk is full but for %" PRId64 " MiB, which removing rows needs; make "
+                   "room",
+                   o->config.path, OUTBOX_RESERVE_BYTES >> 20);
+}
 
 // Twice of what came since the last time, so that removing keeps up with any load.
 static int64_t step_rows(const struct outbox *o)
@@ -103,7 +120,7 @@ static bool tend(struct outbox *o, bool after_failure, bool *more, struct err *e
     if (!expired_last(o, source.published, &last, err))
         return false;
     const int64_t expired = last + 1 - source.first;
-    *more = expired >= step_rows(o);
+    const bool step_full = expired >= step_rows(o);
     o->tended_appended = source.appended;
     if (due)
         o->tended_mono_ns = now;
@@ -113,9 +130,10 @@ static bool tend(struct outbox *o, bool after_failure, bool *more, struct err *e
         source.first != o->source.first || (due && source.published != o->source.published);
     if ((changed || after_failure) && !write_source(o, &source, err))
         return false;
+    *more = step_full;
     if (idle)
         checkpoint(o);
-    return outbox_oldest_refresh(o, err);
+    return outbox_oldest_refresh(o, err) && outbox_has_room(o, err);
 }
 
 bool outbox_tend(struct outbox *o, bool *more, struct err *err)

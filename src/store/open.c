@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_MS 5000      // two connections of one process: waits are short
@@ -277,6 +278,17 @@ bool store_open_reader(struct store *store, const char *path, struct err *err)
     err_prefix(err, "open %s for reading", path);
     store_close(store);
     return false;
+}
+
+// Asked of the lock file, which is open and lies beside it.
+bool store_disk_free(struct store *store, int64_t *bytes, struct err *err)
+{
+    struct statvfs disk;
+    if (fstatvfs(store->lock_fd, &disk) != 0)
+        return err_set(err, ERR_UNAVAILABLE, "%s: cannot see how full the disk is: %s", store->path,
+                       strerror(errno));
+    *bytes = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    return true;
 }
 
 // The file is let go of last: nobody may claim it while this process may still write to it.

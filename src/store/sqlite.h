@@ -50,6 +50,9 @@ MUST_USE bool store_row(struct store *store, sqlite3_stmt *stmt, bool *row, stru
 // corrupt, not a database → ERR_CORRUPT. Always false.
 bool store_error(struct store *store, struct err *err);
 
+// What the disk has left for the file.
+MUST_USE bool store_disk_free(struct store *store, int64_t *bytes, struct err *err);
+
 // 128-bit integers are 16 bytes, big-endian, two's complement.
 void store_bind_int128(sqlite3_stmt *stmt, int index, __int128 value);
 MUST_USE bool store_column_int128(sqlite3_stmt *stmt, int column, __int128 *value);

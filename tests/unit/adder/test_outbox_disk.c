@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The outbox on a disk that is full, breaks, or holds the wrong file. The C library's write and
-// sync calls are replaced by our own, which fail when a test wants them to.
+// sync calls are replaced by our own, which fail when a test wants them to; so is fstatvfs, which
+// can say that little is left.
 #include "outbox_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -18,7 +20,10 @@ static struct disk {
     int error;       // errno, 0: the disk is well
     int64_t at;      // the first call of that kind that fails; the later ones do too
     int64_t reached; // calls of that kind so far
+    int64_t free_bytes;
 } disk;
+
+#define PLENTY_BYTES (INT64_C(1) << 40)
 
 static bool fails(enum call call)
 {
@@ -39,9 +44,17 @@ int fdatasync(int fd)
     return fails(CALL_SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
+int fstatvfs(int fd, struct statvfs *out)
+{
+    (void)fd;
+    *out = (struct statvfs){.f_frsize = 1, .f_bavail = (fsblkcnt_t)disk.free_bytes};
+    return 0;
+}
+
 static void heal(void)
 {
     disk.error = 0;
+    disk.free_bytes = PLENTY_BYTES;
 }
 
 static int set_up_disk(void **state)
@@ -84,7 +97,7 @@ static bool breaks_at(struct fixture *f, enum call call, int error, int64_t at)
     struct err err = {.text = ""};
     f->config.retention_rows = KEEP_ALL;
     fixture_open(f);
-    disk = (struct disk){.broken = call, .error = error, .at = at};
+    disk = (struct disk){call, error, .at = at, .free_bytes = PLENTY_BYTES};
     for (int batch = 0; batch < BATCHES; batch++) {
         append_until_answered(f, batch, &failed);
         if (batch % 2 == 0)
@@ -129,7 +142,7 @@ static void a_full_disk_refuses_until_there_is_room(void **state)
     append_rows(f->outbox, 5, clock_unix_us());
     outbox_published_set(f->outbox, 3);
     tend_all(f->outbox);
-    disk = (struct disk){.broken = CALL_WRITE, .error = ENOSPC, .at = 1};
+    disk = (struct disk){CALL_WRITE, ENOSPC, .at = 1, .free_bytes = PLENTY_BYTES};
     for (int i = 0; i < 3; i++) {
         struct add add = add_of('A', 1, 2);
         assert_false(append(f->outbox, &add, 1, &err));
@@ -150,6 +163,49 @@ static void a_full_disk_refuses_until_there_is_room(void **state)
     expect_promises(f);
 }
 
+static void a_failed_tidying_up_is_not_asked_for_again_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {.text = ""};
+    bool more;
+    f->config.retention_rows = 0;
+    fixture_open(f);
+    append_rows(f->outbox, 10000, clock_unix_us());
+    outbox_published_set(f->outbox, 10000);
+    disk = (struct disk){CALL_WRITE, ENOSPC, .at = 1, .free_bytes = PLENTY_BYTES};
+    assert_false(outbox_tend(f->outbox, &more, &err));
+    assert_false(more);
+    heal();
+    EXPECT(outbox_tend(f->outbox, &more, &err), "%s", err.text);
+    assert_true(more);
+}
+
+// Removing rows writes before it frees: on a disk that adds have filled to the brim it would fail
+// for ever, although Kafka has taken all.
+static void the_last_of_the_disk_is_kept_for_removing_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {.text = ""};
+    struct add add = add_of(' ', 1, 2);
+    bool more;
+    f->config.retention_rows = 0;
+    fixture_open(f);
+    append_rows(f->outbox, 20000, clock_unix_us());
+    disk.free_bytes = OUTBOX_RESERVE_BYTES - 100000;
+    assert_false(append(f->outbox, &add, 1, &err));
+    assert_int_equal(err.code, ERR_UNAVAILABLE);
+    EXPECT(strstr(err.text, "disk") != NULL, "%s", err.text);
+    assert_false(outbox_tend(f->outbox, &more, &err)); // readiness stays false
+    assert_false(more);
+    outbox_published_set(f->outbox, 20000);
+    do
+        (void)!outbox_tend(f->outbox, &more, &err);
+    while (more);
+    EXPECT(outbox_tend(f->outbox, &more, &err), "%s", err.text); // pages of the file are free now
+    EXPECT(append(f->outbox, &add, 1, &err), "%s", err.text);
+    assert_int_equal(add.sequence, 20001);
+}
+
 // Appends A in a child that then dies; the exit code is 0 when it heard "unknown".
 static void append_without_sync(const struct fixture *f)
 {
@@ -159,7 +215,7 @@ static void append_without_sync(const struct fixture *f)
     if (!outbox_open(&outbox, &f->config, &err))
         _exit(1);
     append_rows(outbox, 2, clock_unix_us());
-    disk = (struct disk){.broken = CALL_SYNC, .error = EIO, .at = 1};
+    disk = (struct disk){CALL_SYNC, EIO, .at = 1, .free_bytes = PLENTY_BYTES};
     _exit(append(outbox, &add, 1, &err) || err.code != ERR_UNKNOWN ? 1 : 0);
 }
 
@@ -191,7 +247,7 @@ static void a_file_that_went_back_is_not_written_to(void **state)
     append_rows(f->outbox, 5, clock_unix_us());
     ask_file(f->path, "DELETE FROM outbox WHERE sequence = 5");
     ask_file(f->path, "UPDATE source SET appended = 4");
-    disk = (struct disk){.broken = CALL_WRITE, .error = EIO, .at = 1};
+    disk = (struct disk){CALL_WRITE, EIO, .at = 1, .free_bytes = PLENTY_BYTES};
     struct add add = add_of(' ', 1, 2);
     assert_false(append(f->outbox, &add, 1, &err));
     heal();
@@ -307,6 +363,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(whatever_write_or_sync_fails_nothing_is_lost_or_doubled),
         CASE(a_full_disk_refuses_until_there_is_room),
+        CASE(a_failed_tidying_up_is_not_asked_for_again_at_once),
+        CASE(the_last_of_the_disk_is_kept_for_removing_rows),
         CASE(a_failed_sync_says_unknown_and_the_row_may_be_found_later),
         CASE(a_file_that_went_back_is_not_written_to),
         CASE(a_file_that_contradicts_itself_is_refused),
