@@ -398,6 +398,10 @@ static bool client_create(struct consumer *c, struct err *err)
 bool consumer_create(struct consumer **out, const struct consumer_config *config,
                      struct ledger *ledger, struct err *err)
 {
+    // Each dead letter would come back as one more.
+    if (strcmp(config->topic.name, config->dead_letter_topic.name) == 0)
+        return err_set(err, ERR_USAGE, "dead letters need another topic than %s",
+                       config->topic.name);
     struct consumer *c = xcalloc(1, sizeof(*c));
     c->config = *config;
     c->ledger = ledger;

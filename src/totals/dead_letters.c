@@ -18,7 +18,7 @@ struct dead_letters {
     rd_kafka_t *rk; // owned; NULL until the first letter, and after trouble
     // this round
     rd_kafka_resp_err_t failed; // the last letter that failed: why
-    bool any_too_large;         // letters have become so: another round, without their values
+    bool any_cut;               // letters were too large: another round, with less of them
 };
 
 // What correctness rests on: a letter that is acknowledged is there.
@@ -33,15 +33,23 @@ static const struct kafka_property defaults[] = {
     {"socket.nagle.disable", "true"},
 };
 
+// False: nothing is left to leave out, or the error is another one.
+static bool cut_more(struct dead_letters *d, struct dead_letter *letter, rd_kafka_resp_err_t code)
+{
+    if (code != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || letter->cut == DEAD_LETTER_BARE)
+        return false;
+    letter->cut++;
+    d->any_cut = true;
+    return true;
+}
+
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *ctx)
 {
     (void)rk;
     struct dead_letters *d = ctx;
     struct dead_letter *letter = message->_private;
     letter->acknowledged = message->err == 0;
-    if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && !letter->too_large)
-        letter->too_large = d->any_too_large = true;
-    else if (message->err != 0)
+    if (message->err != 0 && !cut_more(d, letter, message->err))
         d->failed = message->err;
 }
 
@@ -55,18 +63,28 @@ static bool conf_create(struct dead_letters *d, rd_kafka_conf_t **out, struct er
     return true;
 }
 
+// Only librdkafka knows which properties go together (acks=1 does not), and says so only when it
+// makes a client: better now than at the first dead letter.
+static bool properties_check(struct dead_letters *d, struct err *err)
+{
+    rd_kafka_conf_t *conf;
+    rd_kafka_t *rk;
+    if (!conf_create(d, &conf, err) || !kafka_new(&rk, RD_KAFKA_PRODUCER, conf, err))
+        return false;
+    rd_kafka_destroy(rk);
+    return true;
+}
+
 bool dead_letters_create(struct dead_letters **out, const struct kafka_config *config,
                          const struct kafka_topic *topic, struct err *err)
 {
     struct dead_letters *d = xcalloc(1, sizeof(*d));
     d->config = *config;
     d->topic = *topic;
-    rd_kafka_conf_t *checked;
-    if (!conf_create(d, &checked, err)) {
+    if (!properties_check(d, err)) {
         free(d);
-        return false;
+        return err_prefix(err, "dead letters");
     }
-    rd_kafka_conf_destroy(checked);
     *out = d;
     return true;
 }
@@ -105,7 +123,8 @@ static void header_add(rd_kafka_headers_t *headers, const char *name, const char
 static rd_kafka_headers_t *headers_of(const struct dead_letter *letter)
 {
     rd_kafka_headers_t *own, *headers;
-    const bool has_own = rd_kafka_message_headers(letter->message, &own) == 0;
+    const bool has_own =
+        letter->cut != DEAD_LETTER_BARE && rd_kafka_message_headers(letter->message, &own) == 0;
     headers = has_own ? rd_kafka_headers_copy(own) : rd_kafka_headers_new(5);
     char number[24];
     header_add(headers, DEAD_LETTER_REASON, letter->reason);
@@ -114,8 +133,9 @@ static rd_kafka_headers_t *headers_of(const struct dead_letter *letter)
     header_add(headers, DEAD_LETTER_PARTITION, number);
     snprintf(number, sizeof(number), "%" PRId64, letter->message->offset);
     header_add(headers, DEAD_LETTER_OFFSET, number);
-    if (letter->too_large)
-        header_add(headers, DEAD_LETTER_CUT, "true");
+    if (letter->cut != DEAD_LETTER_WHOLE)
+        header_add(headers, DEAD_LETTER_CUT,
+                   letter->cut == DEAD_LETTER_BARE ? "key, headers and value" : "value");
     return headers;
 }
 
@@ -124,14 +144,18 @@ static rd_kafka_headers_t *headers_of(const struct dead_letter *letter)
 static bool letter_produce(struct dead_letters *d, struct dead_letter *letter, struct err *err)
 {
     const rd_kafka_message_t *m = letter->message;
+    const bool key = letter->cut != DEAD_LETTER_BARE, value = letter->cut == DEAD_LETTER_WHOLE;
     rd_kafka_headers_t *headers = headers_of(letter);
-    const rd_kafka_resp_err_t code = rd_kafka_producev(
-        d->rk, RD_KAFKA_V_TOPIC(d->topic.name), RD_KAFKA_V_KEY(m->key, m->key_len),
-        RD_KAFKA_V_VALUE(letter->too_large ? NULL : m->payload, letter->too_large ? 0 : m->len),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(letter), RD_KAFKA_V_END);
+    const rd_kafka_resp_err_t code =
+        rd_kafka_producev(d->rk, RD_KAFKA_V_TOPIC(d->topic.name),
+                          RD_KAFKA_V_KEY(key ? m->key : NULL, key ? m->key_len : 0),
+                          RD_KAFKA_V_VALUE(value ? m->payload : NULL, value ? m->len : 0),
+                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(letter), RD_KAFKA_V_END);
     if (code == 0)
         return true;
     rd_kafka_headers_destroy(headers);
+    if (cut_more(d, letter, code)) // for librdkafka's own limit already
+        return true;
     kafka_err(err, code, NULL);
     return err_prefix(err, "hand over");
 }
@@ -140,7 +164,7 @@ static bool round_run(struct dead_letters *d, struct dead_letter *letters, size_
                       struct err *err)
 {
     d->failed = 0;
-    d->any_too_large = false;
+    d->any_cut = false;
     for (size_t i = 0; i < n; i++) {
         if (letters[i].reason != NULL && !letters[i].acknowledged &&
             !letter_produce(d, &letters[i], err))
@@ -160,6 +184,17 @@ static bool any_to_send(const struct dead_letter *letters, size_t n)
     return false;
 }
 
+// Ends: each further round leaves out more of a letter.
+static bool rounds_run(struct dead_letters *d, struct dead_letter *letters, size_t n,
+                       struct err *err)
+{
+    do {
+        if (!round_run(d, letters, n, err))
+            return false;
+    } while (d->any_cut);
+    return true;
+}
+
 // After any failure the producer is dropped: what it still holds must not arrive behind our back
 // while the next round sends it again, and a fatal error leaves it useless anyway.
 bool dead_letters_send(struct dead_letters *d, struct dead_letter *letters, size_t n,
@@ -167,8 +202,7 @@ bool dead_letters_send(struct dead_letters *d, struct dead_letter *letters, size
 {
     if (!any_to_send(letters, n))
         return true;
-    if (producer_ready(d, err) && round_run(d, letters, n, err) &&
-        (!d->any_too_large || round_run(d, letters, n, err)))
+    if (producer_ready(d, err) && rounds_run(d, letters, n, err))
         return !fault_here(FAULT_dead_letter) || err_set(err, ERR_UNAVAILABLE, "injected fault");
     producer_drop(d);
     return err_prefix(err, "dead letters to topic %s", d->topic.name);

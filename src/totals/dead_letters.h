@@ -13,14 +13,17 @@
 #define DEAD_LETTER_TOPIC     "abacus_topic"
 #define DEAD_LETTER_PARTITION "abacus_partition"
 #define DEAD_LETTER_OFFSET    "abacus_offset"
-// "true" when the value was too large for the dead-letter topic: it is empty there.
-#define DEAD_LETTER_CUT "abacus_value_dropped"
+// What was left out because the letter was too large for the topic: "value", or "key, headers and
+// value". Something always arrives: a message may not hold up its partition for ever.
+#define DEAD_LETTER_CUT "abacus_left_out"
+
+enum dead_letter_cut { DEAD_LETTER_WHOLE, DEAD_LETTER_NO_VALUE, DEAD_LETTER_BARE };
 
 struct dead_letter {
     rd_kafka_message_t *message; // borrowed
     const char *reason;          // NULL: not a dead letter, passed over
     bool acknowledged;           // out: it is in the topic; such are passed over
-    bool too_large;              // out: sent again without its value
+    enum dead_letter_cut cut;    // out: what it is sent again without
 };
 
 struct dead_letters;

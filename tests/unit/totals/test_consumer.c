@@ -95,9 +95,12 @@ static void an_event_that_would_break_the_limit_of_holes_is_a_dead_letter(void *
 static void a_wrong_property_is_a_usage_error_at_once(void **state)
 {
     struct consumer_rig *rig = *state;
-    static const char *const wrong[] = {"enable.auto.commit=true", "no.such.property=1",
+    static const char *const wrong[] = {"enable.auto.commit=true",
+                                        "no.such.property=1",
                                         "partition.assignment.strategy=cooperative-sticky",
-                                        "enable.idempotence=false"};
+                                        "enable.idempotence=false",
+                                        "acks=1",
+                                        "max.in.flight=10"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         const struct option_list properties = {.items = {wrong[i]}, .count = 1};
         const struct consumer_config config = {.kafka = {brokers_of(rig), &properties},
@@ -112,6 +115,20 @@ static void a_wrong_property_is_a_usage_error_at_once(void **state)
     }
 }
 
+static void dead_letters_must_not_come_back_as_events(void **state)
+{
+    struct consumer_rig *rig = *state;
+    const struct consumer_config config = {.kafka = {brokers_of(rig), NULL},
+                                           .topic = {TOPIC, 1, 1},
+                                           .dead_letter_topic = {TOPIC, 1, 1},
+                                           .group = "totals",
+                                           .readiness = rig->readiness};
+    struct err err = {.text = ""};
+    struct consumer *none;
+    assert_false(consumer_create(&none, &config, rig->file->ledger, &err));
+    assert_int_equal(err.code, ERR_USAGE);
+}
+
 int main(void)
 {
 #define TEST(name) \
@@ -122,6 +139,7 @@ int main(void)
         TEST(a_backlog_is_drained_to_the_last_event),
         TEST(an_event_that_would_break_the_limit_of_holes_is_a_dead_letter),
         TEST(a_wrong_property_is_a_usage_error_at_once),
+        TEST(dead_letters_must_not_come_back_as_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,7 +116,44 @@ static void a_dead_letter_too_large_goes_without_its_value(void **state)
     rd_kafka_message_t *letter = dead_letter_read(rig, 0);
     assert_string_equal(letter->payload, "");
     assert_string_equal(letter->key, "some key");
-    expect_header(letter, DEAD_LETTER_CUT, "true");
+    expect_header(letter, "mine", "kept");
+    expect_header(letter, DEAD_LETTER_CUT, "value");
+    dead_letter_free(letter);
+}
+
+// Whatever anybody put there, the partition goes on in the end.
+static void a_dead_letter_too_large_without_its_value_goes_without_anything(void **state)
+{
+    struct consumer_rig *rig = *state;
+    put_nonsense(rig, 0);
+    put_flush(rig);
+    rd_kafka_mock_push_request_errors(rig->cluster, PRODUCE, 2,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    consumer_begin(rig);
+    wait_for(rig, dead_letters_are, 1);
+    rd_kafka_message_t *letter = dead_letter_read(rig, 0);
+    assert_string_equal(letter->payload, "");
+    assert_string_equal(letter->key, "");
+    expect_header(letter, "mine", "(none)");
+    expect_header(letter, DEAD_LETTER_OFFSET, "0");
+    expect_header(letter, DEAD_LETTER_CUT, "key, headers and value");
+    dead_letter_free(letter);
+}
+
+static void a_dead_letter_too_large_for_our_own_limit_is_cut_too(void **state)
+{
+    struct consumer_rig *rig = *state;
+    static char large[5000];
+    memset(large, 'x', sizeof(large) - 1);
+    rig->properties.items[rig->properties.count++] = "message.max.bytes=2000";
+    put(rig, 0, "some key", large, NULL);
+    put_flush(rig);
+    consumer_begin(rig);
+    wait_for(rig, dead_letters_are, 1);
+    rd_kafka_message_t *letter = dead_letter_read(rig, 0);
+    assert_string_equal(letter->key, "some key");
+    expect_header(letter, DEAD_LETTER_CUT, "value");
     dead_letter_free(letter);
 }
 
@@ -132,6 +169,8 @@ int main(void)
         TEST(a_ledger_that_cannot_write_is_not_ready_until_it_can),
         TEST(a_dead_letter_that_kafka_refuses_holds_the_batch_back),
         TEST(a_dead_letter_too_large_goes_without_its_value),
+        TEST(a_dead_letter_too_large_without_its_value_goes_without_anything),
+        TEST(a_dead_letter_too_large_for_our_own_limit_is_cut_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
