@@ -9,6 +9,7 @@
 #include "adder/relay.h"
 #include "adder/writer.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "grpc/health.h"
@@ -75,6 +76,14 @@ static void writer_prepare(struct adder *a)
     a->writer = writer_create(a->outbox, &config);
 }
 
+static uint32_t connections_max(const struct adder_config *config)
+{
+    const int64_t allowed = descriptors_allow(config->grpc_connections_max);
+    if (allowed < config->grpc_connections_max)
+        log_warn("main", "the limit of open files allows %" PRId64 " connections only", allowed);
+    return (uint32_t)allowed;
+}
+
 static bool grpc_create(struct adder *a, struct err *err)
 {
     const struct adder_config *c = &a->config;
@@ -83,7 +92,7 @@ static bool grpc_create(struct adder *a, struct err *err)
         .port = (int)c->grpc_port,
         .loops = (int)c->io_threads,
         .streams_max = (uint32_t)c->grpc_streams_max,
-        .connections_max = (uint32_t)c->grpc_connections_max,
+        .connections_max = connections_max(c),
         .message_bytes_max = (uint32_t)c->grpc_message_bytes_max,
         .ping_interval_min_ms = c->grpc_ping_interval_min_ms,
         .resets_per_s = c->grpc_resets_per_s,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adder/publisher.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,13 +118,15 @@ static bool topic_create(struct publisher *p, const char *topic, struct err *err
            err_prefix(err, "topic %s", topic);
 }
 
-static void reports_attach(struct publisher *p)
+static bool reports_attach(struct publisher *p, struct err *err)
 {
     static const uint64_t one = 1;
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    CHECK_INT(p->fd, >=, 0);
+    if (p->fd < 0)
+        return err_set(err, ERR_UNAVAILABLE, "Kafka client: %s", strerror(errno));
     p->queue = rd_kafka_queue_get_main(p->rk);
     rd_kafka_queue_io_event_enable(p->queue, p->fd, &one, sizeof(one));
+    return true;
 }
 
 bool publisher_create(struct publisher **out, const struct kafka_config *config, const char *topic,
@@ -135,11 +138,10 @@ bool publisher_create(struct publisher **out, const struct kafka_config *config,
     p->sent = p->acknowledged = published;
     rd_kafka_conf_t *conf;
     if (!conf_create(&conf, config, p, err) || !kafka_new(&p->rk, RD_KAFKA_PRODUCER, conf, err) ||
-        !topic_create(p, topic, err)) {
+        !topic_create(p, topic, err) || !reports_attach(p, err)) {
         publisher_destroy(p);
         return false;
     }
-    reports_attach(p);
     *out = p;
     return true;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // base: what every other folder stands on and nothing of the domain.
 // Read in this order: base.h, err.h, log.h, options.h, clock.h, int128.h, uuid.h, bytes.h,
-// mailbox.h (the only way between threads), listener.h, stop.h. Uses libc only.
+// mailbox.h (the only way between threads), listener.h, descriptors.h, stop.h. Uses libc only.
 #ifndef ABACUS_BASE_H
 #define ABACUS_BASE_H
 

@@ -2,6 +2,7 @@
 #include "relay_fixture.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #define PRODUCE 0 // Kafka's number of that request
 
@@ -114,6 +115,28 @@ static void no_error_of_a_broker_makes_a_hole(void **state)
     }
     (void)wait_connected(s, true);
     assert_int_equal(read_back(s)->highest, rows);
+}
+
+// Each time one descriptor more is left to the new publisher, until it gets all it needs.
+static void a_process_out_of_descriptors_goes_on_when_there_are_some(void **state)
+{
+    struct setup *s = *state;
+    struct err err = {.text = ""};
+    struct rlimit limit;
+    relay_begin(s);
+    add_rows(s, 10);
+    wait_published(s, 10);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const int next = dup(0);
+    close(next);
+    for (int more = -5; more < 15; more++) {
+        const struct rlimit scarce = {(rlim_t)(next + more), limit.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &scarce), 0);
+        EXPECT(relay_replay(s->relay, 1, &err), "%s", err.text);
+        (void)poll(NULL, 0, 20);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        wait_published(s, 10);
+    }
 }
 
 // After a commit of unknown outcome rows turn up that nobody announces.
@@ -326,6 +349,7 @@ int main(void)
         RELAY_TEST(a_broker_that_returns_while_nothing_is_sent_is_noticed),
         RELAY_TEST(a_start_without_broker_waits_for_one),
         RELAY_TEST(no_error_of_a_broker_makes_a_hole),
+        RELAY_TEST(a_process_out_of_descriptors_goes_on_when_there_are_some),
         RELAY_TEST(rows_that_nobody_announced_are_found),
         RELAY_TEST(a_slow_broker_only_slows),
         RELAY_TEST(a_replay_publishes_again_from_there),
