@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "testing.h"
 
-#include "testing.pb-c.h"
+#include "streaming.pb-c.h"
+#include "unary.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>

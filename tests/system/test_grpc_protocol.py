@@ -187,6 +187,8 @@ def test_health_watch_tells_every_change_at_once(serve):
         server.popen.terminate()
         with fails_with(grpc.StatusCode.UNAVAILABLE):
             next(watches[1])
+        with fails_with(grpc.StatusCode.UNAVAILABLE):
+            next(unknown)  # it was told of no change
     assert server.wait() == 0
 
 
@@ -243,6 +245,17 @@ def test_reflection_finds_files_and_symbols_and_what_is_not_there(database):
                          (database.FindAllExtensionNumbers, "no.Such")):
         with pytest.raises(KeyError):
             lookup(name)
+
+
+def test_reflection_gives_a_file_with_all_it_imports_each_once(channel):
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    question = reflection_pb2.ServerReflectionRequest(file_by_filename="testing.proto")
+    answer = next(stub.ServerReflectionInfo(iter([question]), timeout=20))
+    files = [descriptor_pb2.FileDescriptorProto.FromString(file)
+             for file in answer.file_descriptor_response.file_descriptor_proto]
+    assert files[0].name == "testing.proto"
+    assert sorted(file.name for file in files[1:]) == [
+        "payload.proto", "streaming.proto", "unary.proto"]
 
 
 def test_reflection_answers_many_questions_on_one_stream(channel):
