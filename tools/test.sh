@@ -46,7 +46,8 @@ unit_tests() { # FOLDER [MESON SETUP ARGUMENT]...: compiles the folder and runs 
     local folder=$1
     shift
     build_folder "$folder" --werror "$@" &&
-        meson test -C "$folder" --suite unit --print-errorlogs --timeout-multiplier 4
+        meson test -C "$folder" --suite unit --print-errorlogs --timeout-multiplier 4 \
+            --num-processes 4 # most of them wait more than they work
 }
 
 pytests() { # BUILD ARGUMENT...: what each test left behind is in BUILD/system-tests
@@ -69,13 +70,13 @@ suite_clang() {
 suite_asan() {
     step asan "unit tests under ASan and UBSan" unit_tests "$root/build-asan" \
         -Db_sanitize=address,undefined -Db_lundef=false
-    step asan-system "main path under ASan and UBSan" \
+    step asan-system "system tests under ASan and UBSan" \
         pytests "$root/build-asan" -m sanitized "$root/tests/system"
 }
 suite_tsan() {
     step tsan "unit tests under TSan" unit_tests "$root/build-tsan" -Db_sanitize=thread \
         -Db_lundef=false
-    step tsan-system "main path under TSan" \
+    step tsan-system "system tests under TSan" \
         pytests "$root/build-tsan" -m sanitized "$root/tests/system"
 }
 suite_fuzz() {

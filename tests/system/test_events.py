@@ -8,6 +8,8 @@ from harness import events
 from harness.process import wait_until
 from harness.services import Totals
 
+pytestmark = pytest.mark.sanitized
+
 SOURCE = "01234567-89ab-4cde-8f01-23456789abcd"
 TOPIC_NAMES = iter(range(1_000_000))
 

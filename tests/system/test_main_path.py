@@ -12,6 +12,8 @@ from harness.client import ADD, adder_pb2, error_info
 from harness.process import wait_until
 from harness.services import System
 
+pytestmark = pytest.mark.sanitized
+
 INT64_MAX = 2**63 - 1
 INT64_MIN = -2**63
 
@@ -26,7 +28,6 @@ def rows(system):
     return int(system.adder.source()["count"])
 
 
-@pytest.mark.sanitized
 def test_adds_arrive_in_the_total_and_the_verdict_is_good(system):
     with system.adder.client() as client:
         sums = [client.add(n, -3 * n + 1).sum for n in range(200)]
@@ -65,7 +66,6 @@ def test_total_goes_beyond_64_bits(system):
     assert code == 0, said
 
 
-@pytest.mark.sanitized
 @pytest.mark.parametrize("a, b", [(INT64_MAX, 1), (INT64_MIN, -1), (INT64_MAX, INT64_MAX),
                                   (INT64_MIN, INT64_MIN)])
 def test_sum_outside_int64_is_out_of_range_and_writes_nothing(system, a, b):
@@ -117,7 +117,6 @@ def test_request_id_that_is_no_uuid_is_refused(system, request_id):
     assert rows(system) == 0
 
 
-@pytest.mark.sanitized
 def test_ten_callers_at_once_with_one_request_id_make_one_row(system, opened):
     request_id = str(uuid.uuid4())
     clients = [opened(system.adder.client()) for _ in range(10)]
@@ -127,7 +126,6 @@ def test_ten_callers_at_once_with_one_request_id_make_one_row(system, opened):
 
 
 # --- what is not the message ---
-@pytest.mark.sanitized
 @pytest.mark.parametrize("body", [b"\xff", b"\x08", b"\x0a\x05ab", b"\x1a\x02\xff\xfe",
                                   b"not a message at all"])
 def test_bytes_that_are_not_the_message_are_an_internal_error(system, body):

@@ -12,6 +12,9 @@ from harness.process import wait_until
 from harness.services import http as request
 
 
+pytestmark = pytest.mark.sanitized
+
+
 @pytest.fixture
 def counted(system):
     with system.adder.client() as client:
@@ -148,7 +151,6 @@ def test_reconnect_gets_only_what_is_new(counted, opened):
     assert json.loads(late.event()["data"])["total"] == "2"
 
 
-@pytest.mark.sanitized
 def test_many_streams_all_see_the_end_state_and_end_on_stop(counted, opened):
     streams = [opened(Stream(counted)) for _ in range(20)]
     with counted.adder.client() as client:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trouble while running: no disk, no Kafka, a Kafka that forgot, kills, stops under load."""
-import contextlib
-
 import grpc
 import pytest
 
-from harness.disk import tmpfs
 from harness.load import Load
 from harness.process import run, wait_until
 from harness.services import Adder, System
+
+pytestmark = pytest.mark.sanitized
+
 
 def assert_all_arrived(system, total, count):
     system.totals.wait_for_total(total, count, 60)
@@ -89,7 +89,6 @@ def test_replay_says_what_is_no_longer_there(system):
 
 
 # --- kill and stop ---
-@pytest.mark.sanitized
 @pytest.mark.parametrize("victim", ["adder", "totals"])
 def test_killed_under_load_nothing_is_lost_or_doubled(system, victim):
     process = getattr(system, victim)
@@ -117,7 +116,6 @@ def test_killed_kafka_under_load_nothing_is_lost_or_doubled(tmp_path, own_kafka,
     assert_all_arrived(system, load.sum, load.count)
 
 
-@pytest.mark.sanitized
 def test_sigterm_under_load_gives_only_retriable_statuses(system):
     system.adder.pin_ports()
     with Load(system.adder, threads=8) as load:
@@ -165,41 +163,3 @@ def test_two_adders_are_two_sources_of_one_total(tmp_path, shared_kafka, opened)
                 client.add(1, 0)
     system.totals.wait_for_total(12, 12)
     assert {s["count"] for s in system.totals.get("/v1/sources")["sources"]} == {"5", "7"}
-
-
-# --- disk full ---
-def fill(client, accepted):
-    """Adds until the disk is full; then the status that callers see."""
-    for n in range(2_000_000):
-        laters = [client.add_later(n, 0) for _ in range(200)]
-        for later in laters:
-            try:
-                accepted.append(later.result().sum)
-            except grpc.RpcError as error:
-                failed = error
-        if len(accepted) % 200:
-            return failed
-    raise AssertionError("the disk never got full")
-
-
-def test_full_disk_is_unavailable_and_loses_nothing_that_was_answered(tmp_path, shared_kafka):
-    accepted = []
-    with tmpfs(tmp_path / "disk", "size=3m") as disk, contextlib.closing(
-            System(tmp_path, shared_kafka, {"outbox": disk / "outbox.db"})) as system:
-        ballast = disk / "ballast"
-        ballast.write_bytes(bytes(1_500_000))
-        system.start()
-        with system.adder.client() as client:
-            error = fill(client, accepted)
-            assert error.code() == grpc.StatusCode.UNAVAILABLE
-            wait_until(lambda: not system.adder.ready(), "readiness to be false")
-            assert "disk" in str(system.adder.readiness()) or "full" in str(
-                system.adder.readiness())
-            ballast.unlink()
-            system.adder.wait_ready()
-            accepted.append(client.add(1, 1).sum)
-        source = system.adder.source()
-        assert int(source["count"]) >= len(accepted)
-        if int(source["count"]) == len(accepted):
-            assert int(source["sum"]) == sum(accepted)
-        assert_all_arrived(system, int(source["sum"]), int(source["count"]))

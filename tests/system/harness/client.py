@@ -34,10 +34,11 @@ class AdderClient:
     """A channel to one adder. Raises grpc.RpcError as grpcio does."""
 
     def __init__(self, address):
-        # Reconnect at once: tests kill and restart the server.
+        # Reconnect at once, since tests kill and restart the server. The "minimum backoff" is how
+        # long one attempt may take.
         self.channel = grpc.insecure_channel(address, options=[
-            ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
-            ("grpc.max_reconnect_backoff_ms", 200), ("grpc.use_local_subchannel_pool", 1)])
+            ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200),
+            ("grpc.min_reconnect_backoff_ms", 10000), ("grpc.use_local_subchannel_pool", 1)])
         self._add = self.channel.unary_unary(
             ADD, request_serializer=adder_pb2.AddRequest.SerializeToString,
             response_deserializer=adder_pb2.AddResponse.FromString)
