@@ -4,6 +4,8 @@
 // be reset in between.
 #include "adder/outbox_state.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -66,7 +68,8 @@ static bool event_columns(const struct outbox_reader *r, int64_t sequence, struc
     context_column(r->select, 4, &event->context);
     if (event->sequence != sequence)
         return hole(r, sequence, err);
-    if (__builtin_add_overflow(event->a, event->b, &event->sum))
+    if (__builtin_add_overflow(event->a, event->b, &event->sum) ||
+        !clock_is_rfc3339(event->accepted_unix_us))
         return err_set(err, ERR_CORRUPT, "%s: row %" PRId64 " is damaged; restore it from a copy",
                        r->store.path, sequence);
     return true;

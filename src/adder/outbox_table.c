@@ -143,6 +143,8 @@ bool outbox_table_accepted(struct outbox_table *table, int64_t sequence, int64_t
     if (!store_row(&table->store, table->accepted, &row, err))
         return false;
     *accepted_unix_us = row ? sqlite3_column_int64(table->accepted, 0) : 0;
+    if (!clock_is_rfc3339(*accepted_unix_us)) // of a damaged row, which the reader refuses
+        *accepted_unix_us = 0;
     sqlite3_reset(table->accepted);
     return true;
 }

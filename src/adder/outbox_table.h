@@ -57,7 +57,7 @@ MUST_USE bool outbox_table_touch(struct outbox_table *table, struct err *err);
 MUST_USE bool outbox_table_remove(struct outbox_table *table, int64_t last, struct err *err);
 
 // --- questions ---
-// When the row was accepted; 0: it is not there.
+// When the row was accepted; 0: it is not there, or its time is none.
 MUST_USE bool outbox_table_accepted(struct outbox_table *table, int64_t sequence,
                                     int64_t *accepted_unix_us, struct err *err);
 // Bytes of the file that new rows can take before it grows.

@@ -64,10 +64,15 @@ static char *put_digits(char *out, int width, int64_t value)
     return out + width;
 }
 
+bool clock_is_rfc3339(int64_t unix_us)
+{
+    return unix_us >= 0 && unix_us / US_PER_S <= SECONDS_LAST;
+}
+
 void clock_format_rfc3339(char out[CLOCK_RFC3339_BYTES], int64_t unix_us)
 {
     const int64_t seconds = unix_us / US_PER_S, second_of_day = seconds % S_PER_DAY;
-    CHECK(unix_us >= 0 && seconds <= SECONDS_LAST);
+    CHECK(clock_is_rfc3339(unix_us));
     const struct civil date = civil_from_days(seconds / S_PER_DAY);
     char *at = put_digits(out, 4, date.year);
     *at++ = '-';

@@ -15,6 +15,7 @@ int64_t clock_unix_us(void);
 
 // RFC 3339 with microseconds in UTC, "2026-01-31T12:00:00.000001Z": always 27 characters.
 #define CLOCK_RFC3339_BYTES 28
+bool clock_is_rfc3339(int64_t unix_us); // years 1970 to 9999 can be written
 void clock_format_rfc3339(char out[CLOCK_RFC3339_BYTES], int64_t unix_us);
 
 // Reads RFC 3339 with 0 to 9 digits of fraction and any zone offset. False: not such a time.

@@ -335,6 +335,9 @@ static void a_hole_is_found_wherever_it_is(void **state)
         {"DELETE FROM outbox WHERE sequence = 10", "row 10 is missing"},
         {"DELETE FROM outbox", "row 1 is missing"},
         {"UPDATE outbox SET a = 9223372036854775807 WHERE sequence = 3", "row 3 is damaged"},
+        {"UPDATE outbox SET accepted_unix_us = -1 WHERE sequence = 1", "row 1 is damaged"},
+        {"UPDATE outbox SET accepted_unix_us = 253402300800000000 WHERE sequence = 1",
+         "row 1 is damaged"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         fixture_open(f);
@@ -346,6 +349,8 @@ static void a_hole_is_found_wherever_it_is(void **state)
         EXPECT(!outbox_read(f->reader, 0, events, 10, &n, &err), "row %zu was read", i);
         assert_int_equal(err.code, ERR_CORRUPT);
         EXPECT(strstr(err.text, table[i].words) && strstr(err.text, f->path), "%s", err.text);
+        tend_all(f->outbox); // reads the time of the oldest row
+        assert_true(clock_is_rfc3339(stats_of(f->outbox).oldest_unix_us));
         fixture_close(f);
         unlink(f->path);
     }
