@@ -50,6 +50,7 @@ static const struct options_usage usage = {
 struct check_adder {
     const char *admin;
     struct adder_source before, after; // before and after the ledger was read
+    int64_t published_mono_ns;         // since when it is known that so many are published
     bool answered;
     struct err trouble;
     struct verdict_result result;
@@ -68,7 +69,11 @@ struct check {
 // --- one round ---
 static void adder_before(const struct check *c, struct check_adder *a)
 {
+    const struct adder_source last = a->before;
     a->answered = adder_source_read(&a->before, a->admin, c->config->timeout_ms, &a->trouble);
+    if (a->published_mono_ns == 0 || !a->answered || a->before.published != last.published ||
+        !uuid_equal(&a->before.source, &last.source))
+        a->published_mono_ns = clock_mono_ns();
 }
 
 static void adder_after(const struct check *c, struct check_adder *a)
@@ -106,7 +111,7 @@ static void adder_judge(const struct check *c, struct check_adder *a)
     }
     const struct verdict_input input = {
         .published = a->before.published,
-        .lag = partition_lag(&c->lags, a->after.partition),
+        .lag = partition_lag(&c->lags, a->after.partition, a->published_mono_ns),
         .ledger = ledger_views_find(&c->ledger, &a->after.source),
         .count = a->after.count,
         .sum = a->after.sum,

@@ -83,9 +83,14 @@ static void progress_end(void)
 }
 
 // --- verify ---
-// True: totals have read Kafka to its end, as far as they know, and the adder (if we may ask it)
-// holds nothing that is not there.
-static bool is_quiet(const struct load_config *config, struct err *err)
+struct quiet {             // zeroed: not asked yet
+    int64_t published;     // by the adder, if we may ask it
+    int64_t since_mono_ns; // when that was first known
+};
+
+// True: totals have read all that was in Kafka when this was asked first, and what the adder (if we
+// may ask it) has published since; it holds nothing that is not there.
+static bool is_quiet(const struct load_config *config, struct quiet *q, struct err *err)
 {
     struct adder_source source = {.partition = -1};
     struct partition_lags lags = {0};
@@ -93,10 +98,13 @@ static bool is_quiet(const struct load_config *config, struct err *err)
     if (ask_adder && (!adder_source_read(&source, config->adder_admin, config->timeout_ms, err) ||
                       source.published != source.count))
         return false;
+    if (q->since_mono_ns == 0 || q->published != source.published)
+        *q = (struct quiet){source.published, clock_mono_ns()};
     if (!partition_lags_read(&lags, config->totals, config->timeout_ms, err))
         return false;
-    const int64_t lag =
-        source.partition >= 0 ? partition_lag(&lags, source.partition) : partition_lag_all(&lags);
+    const int64_t lag = source.partition >= 0
+                            ? partition_lag(&lags, source.partition, q->since_mono_ns)
+                            : partition_lag_all(&lags, q->since_mono_ns);
     partition_lags_clear(&lags);
     return lag == 0;
 }
@@ -106,9 +114,10 @@ static bool is_quiet(const struct load_config *config, struct err *err)
 static bool await_quiet(const struct load_config *config, struct err *err)
 {
     const int64_t end_mono_ns = clock_mono_ns() + config->wait_s * NS_PER_S;
+    struct quiet quiet = {0};
     bool told = false;
     err_set(err, ERR_UNAVAILABLE, "events are on their way, or totals do not read Kafka yet");
-    while (!is_quiet(config, err)) {
+    while (!is_quiet(config, &quiet, err)) {
         if (clock_mono_ns() >= end_mono_ns || stop_wait(POLL_MS))
             return false;
         if (!told)
@@ -120,10 +129,10 @@ static bool await_quiet(const struct load_config *config, struct err *err)
 
 // One look at the total. settled: nothing is on its way, which only the adder can tell.
 static bool gain_read(const struct load_config *config, const struct total *before,
-                      struct load_gain *gain, struct err *err)
+                      struct quiet *quiet, struct load_gain *gain, struct err *err)
 {
     struct total now;
-    gain->settled = config->adder_admin[0] != '\0' && is_quiet(config, err);
+    gain->settled = config->adder_admin[0] != '\0' && is_quiet(config, quiet, err);
     if (!total_read(&now, config->totals, config->timeout_ms, err))
         return false;
     gain->count = now.count - before->count;
@@ -139,14 +148,15 @@ static bool gain_is_final(const struct load_stats *s, const struct load_gain *ga
            (verdict == LOAD_RIGHT && (s->unknown == 0 || gain->settled));
 }
 
-// A loss is believed only at the end of the wait: what totals know of Kafka's end may be old.
+// A loss is believed only at the end of the wait: what an adder repeats may still close it.
 static void verify(const struct load_config *config, const struct total *before,
                    struct load_outcome *o)
 {
     const int64_t end_mono_ns = clock_mono_ns() + config->wait_s * NS_PER_S;
+    struct quiet quiet = {0};
     bool again;
     do {
-        o->totals_answered = gain_read(config, before, &o->gain, &o->trouble);
+        o->totals_answered = gain_read(config, before, &quiet, &o->gain, &o->trouble);
         o->verdict = o->totals_answered ? load_judge(&o->stats, &o->gain) : LOAD_UNSURE;
         o->looked_mono_ns = clock_mono_ns();
         again = !o->totals_answered || !gain_is_final(&o->stats, &o->gain, o->verdict);

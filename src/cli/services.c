@@ -2,6 +2,7 @@
 #include "cli/services.h"
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/int128.h"
 #include "cli/http_get.h"
 
@@ -178,8 +179,20 @@ const struct ledger_view *ledger_views_find(const struct ledger_views *views,
 }
 
 // --- partitions ---
+static struct partition_lag lag_parse(const json_t *item, int64_t asked_mono_ns)
+{
+    int64_t lag = 0, age_ms = 0;
+    struct err unknown; // null or absent
+    if (!json_is_true(json_object_get(item, "assigned")) ||
+        !field_int64(item, "lag", &lag, &unknown) ||
+        !field_int64(item, "end_age_ms", &age_ms, &unknown))
+        return (struct partition_lag){.lag = LAG_UNKNOWN};
+    const int64_t age_ns = age_ms < asked_mono_ns / NS_PER_MS ? age_ms * NS_PER_MS : asked_mono_ns;
+    return (struct partition_lag){.lag = lag, .heard_mono_ns = asked_mono_ns - age_ns};
+}
+
 static bool partition_lags_parse(struct partition_lags *out, const json_t *document,
-                                 struct err *err)
+                                 int64_t asked_mono_ns, struct err *err)
 {
     const json_t *list = json_object_get(document, "partitions");
     if (!json_is_array(list))
@@ -192,14 +205,10 @@ static bool partition_lags_parse(struct partition_lags *out, const json_t *docum
         if (number < 0 || number >= PARTITIONS_MAX)
             return err_set(err, ERR_INVALID, "\"partition\" is out of range");
         while (out->count <= (size_t)number) {
-            out->lags = xrealloc(out->lags, (out->count + 1) * sizeof(*out->lags));
-            out->lags[out->count++] = LAG_UNKNOWN;
+            out->items = xrealloc(out->items, (out->count + 1) * sizeof(*out->items));
+            out->items[out->count++] = (struct partition_lag){.lag = LAG_UNKNOWN};
         }
-        int64_t lag = LAG_UNKNOWN;
-        struct err unknown; // a lag that is null or absent
-        if (json_is_true(json_object_get(item, "assigned")) &&
-            field_int64(item, "lag", &lag, &unknown))
-            out->lags[number] = lag;
+        out->items[number] = lag_parse(item, asked_mono_ns);
     }
     return true;
 }
@@ -209,10 +218,11 @@ bool partition_lags_read(struct partition_lags *out, const char *totals, int64_t
 {
     *out = (struct partition_lags){0};
     json_t *document;
+    const int64_t asked_mono_ns = clock_mono_ns();
     if (!document_read(&document, totals, "/v1/partitions", timeout_ms, err))
         return false;
-    const bool ok =
-        partition_lags_parse(out, document, err) || err_prefix(err, "%s/v1/partitions", totals);
+    const bool ok = partition_lags_parse(out, document, asked_mono_ns, err) ||
+                    err_prefix(err, "%s/v1/partitions", totals);
     json_decref(document);
     if (!ok)
         partition_lags_clear(out);
@@ -221,21 +231,31 @@ bool partition_lags_read(struct partition_lags *out, const char *totals, int64_t
 
 void partition_lags_clear(struct partition_lags *lags)
 {
-    free(lags->lags);
+    free(lags->items);
     *lags = (struct partition_lags){0};
 }
 
-int64_t partition_lag(const struct partition_lags *lags, int32_t partition)
+static bool is_old(const struct partition_lag *item, int64_t since_mono_ns)
 {
-    return partition < 0 || (size_t)partition >= lags->count ? LAG_UNKNOWN : lags->lags[partition];
+    return item->lag == 0 && item->heard_mono_ns < since_mono_ns;
 }
 
-int64_t partition_lag_all(const struct partition_lags *lags)
+int64_t partition_lag(const struct partition_lags *lags, int32_t partition, int64_t since_mono_ns)
+{
+    if (partition < 0 || (size_t)partition >= lags->count)
+        return LAG_UNKNOWN;
+    const struct partition_lag *item = &lags->items[partition];
+    return is_old(item, since_mono_ns) ? LAG_UNKNOWN : item->lag;
+}
+
+int64_t partition_lag_all(const struct partition_lags *lags, int64_t since_mono_ns)
 {
     int64_t all = LAG_UNKNOWN;
     for (size_t i = 0; i < lags->count; i++) {
-        if (lags->lags[i] != LAG_UNKNOWN)
-            all = (all == LAG_UNKNOWN ? 0 : all) + lags->lags[i];
+        if (is_old(&lags->items[i], since_mono_ns))
+            return LAG_UNKNOWN;
+        if (lags->items[i].lag != LAG_UNKNOWN)
+            all = (all == LAG_UNKNOWN ? 0 : all) + lags->items[i].lag;
     }
     return all;
 }

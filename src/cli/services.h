@@ -52,16 +52,22 @@ const struct ledger_view *ledger_views_find(const struct ledger_views *views,
 
 // How far behind Kafka's end the ledger is, by partition.
 #define LAG_UNKNOWN (-1)
+struct partition_lag {
+    int64_t lag;           // LAG_UNKNOWN: nobody reads it
+    int64_t heard_mono_ns; // Kafka told totals of its end then, or later
+};
 struct partition_lags {
-    int64_t *lags; // by partition number, LAG_UNKNOWN where nobody reads it; owned
+    struct partition_lag *items; // by partition number; owned
     size_t count;
 };
 MUST_USE bool partition_lags_read(struct partition_lags *out, const char *totals,
                                   int64_t timeout_ms, struct err *err);
 void partition_lags_clear(struct partition_lags *lags);
-// LAG_UNKNOWN: the partition is not in the list, or nobody reads it.
-int64_t partition_lag(const struct partition_lags *lags, int32_t partition);
-// Of all partitions that this totals reads; LAG_UNKNOWN: it reads none.
-int64_t partition_lag_all(const struct partition_lags *lags);
+// since_mono_ns: a lag of 0 counts only if Kafka told of its end since then; what is in Kafka by
+// that time is then in the ledger, or was not there to be read.
+// LAG_UNKNOWN: the partition is not in the list, nobody reads it, or Kafka's word is older.
+int64_t partition_lag(const struct partition_lags *lags, int32_t partition, int64_t since_mono_ns);
+// Of all partitions that this totals reads; LAG_UNKNOWN: it reads none, or of one as above.
+int64_t partition_lag_all(const struct partition_lags *lags, int64_t since_mono_ns);
 
 #endif

@@ -39,7 +39,7 @@ static struct verdict_result judge_behind(const struct verdict_input *in,
                       behind, in->count - in->published);
     if (in->lag == LAG_UNKNOWN)
         return result(VERDICT_ON_THE_WAY,
-                      "%" PRId64 " events to come, nobody reads the source's partition", behind);
+                      "%" PRId64 " events to come, totals do not know how many Kafka has", behind);
     if (in->lag > 0)
         return result(VERDICT_ON_THE_WAY, "%" PRId64 " events to come, lag %" PRId64, behind,
                       in->lag);

@@ -4,7 +4,8 @@
 // The order of reading makes the judgement sound while everything goes on moving:
 //
 //   1. adder: published     all up to here was in Kafka before …
-//   2. totals: lag          … so a lag of 0 says that totals had seen it before …
+//   2. totals: lag          … so a lag of 0, if Kafka told of its end after that, says that totals
+//                           had seen it before …
 //   3. totals: the source   … and what is missing here did not come;
 //   4. adder: count, sum    these only grow: more in 3 than here was counted twice.
 #ifndef ABACUS_CLI_VERDICT_H
@@ -14,8 +15,7 @@
 
 // on the way     not all of it is in the ledger, and may yet come
 // unknown        somebody did not answer
-// lost           Kafka was read to its end, and events are missing. What totals know of that end
-//                may be a moment old: ask again before it is believed
+// lost           Kafka was read to its end, and events are missing
 // counted twice  the ledger has more than was ever committed
 // different      as many events, another sum
 #define VERDICTS(X)                     \
@@ -33,8 +33,8 @@ enum verdict {
 };
 
 struct verdict_input {
-    int64_t published;                // 1.
-    int64_t lag;                      // 2. of the source's partition, or LAG_UNKNOWN
+    int64_t published; // 1.
+    int64_t lag;       // 2. of the source's partition, as told since 1.; else LAG_UNKNOWN
     const struct ledger_view *ledger; // 3. NULL: the ledger has never heard of the source
     int64_t count;                    // 4.
     __int128 sum;

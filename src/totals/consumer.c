@@ -338,6 +338,7 @@ static void *consumer_run(void *arg)
             batch_settle(c);
         batch_clear(&c->batch);
         positions_report(c->positions, false);
+        positions_ask_ends(c->positions);
     }
     drop_in_hand(c);
     leave(c);

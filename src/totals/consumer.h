@@ -27,8 +27,9 @@ MUST_USE bool consumer_create(struct consumer **out, const struct consumer_confi
 
 struct consumer_partition {
     int32_t partition;
-    int64_t next_offset; // in the ledger
-    int64_t end_offset;  // in Kafka as last heard, -1: unknown
+    int64_t settled_offset; // all before it is in the ledger or gone from Kafka; -1: unknown
+    int64_t end_offset;     // in Kafka; -1: unknown
+    int64_t end_age_ms;     // Kafka said so at most that long ago; -1: unknown
 };
 // The partitions assigned now; *list: owned, free().
 size_t consumer_partitions(struct consumer *consumer, struct consumer_partition **list);

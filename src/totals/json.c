@@ -73,11 +73,13 @@ static void append_offset(struct bytes *out, const char *name, int64_t value)
 void json_partition(struct bytes *out, const struct json_partition *p)
 {
     const int64_t next = p->ledger.next_offset > 0 ? p->ledger.next_offset : 0;
-    const int64_t ahead = p->end_offset > next ? p->end_offset - next : 0;
+    const bool known = p->end_offset >= 0 && p->settled_offset >= 0;
+    const int64_t ahead = p->end_offset > p->settled_offset ? p->end_offset - p->settled_offset : 0;
     bytes_printf(out, "{\"partition\":%" PRId32 ",\"assigned\":%s", p->ledger.partition,
                  p->assigned ? "true" : "false");
     append_offset(out, "next_offset", next);
     append_offset(out, "end_offset", p->end_offset);
-    append_offset(out, "lag", p->end_offset < 0 ? -1 : ahead);
+    append_offset(out, "lag", known ? ahead : -1);
+    append_offset(out, "end_age_ms", p->end_age_ms);
     bytes_printf(out, ",\"dead_letters\":\"%" PRId64 "\"}", p->ledger.dead_letters);
 }

@@ -20,8 +20,8 @@ void json_tag(char out[JSON_TAG_BYTES], const struct ledger_total *total);
 void json_source(struct bytes *out, const struct ledger_source *source);
 
 struct json_partition {
-    struct ledger_partition ledger; // next_offset -1: nothing was ever committed
-    int64_t end_offset;             // -1: unknown
+    struct ledger_partition ledger;                 // next_offset -1: nothing was ever committed
+    int64_t settled_offset, end_offset, end_age_ms; // as in consumer.h; -1: unknown
     bool assigned;
 };
 void json_partition(struct bytes *out, const struct json_partition *partition);

@@ -10,12 +10,16 @@
 
 #define WATERMARKS_MS 2000 // for one partition's ends; on silence we go without
 #define NUDGE_MS      100
+#define ENDS_MS       1000
+#define ENDS_NS       NS_PER_S
 #define REPORT_NS     NS_PER_S
 
 struct place {
     int32_t partition;
-    int64_t next_offset; // in the ledger; -1: none
-    int64_t expected;    // of the next event from Kafka; -1: whatever comes first
+    int64_t settled;  // all before it is in the ledger or gone from Kafka; -1: unknown
+    int64_t expected; // of the next event from Kafka; -1: whatever comes first
+    int64_t end;      // that Kafka gave when it was asked last; -1: unknown
+    int64_t asked_mono_ns;
 };
 
 struct positions {
@@ -27,6 +31,7 @@ struct positions {
     size_t hint; // where the last event's partition was found: events come in runs
     bool unreported;
     int64_t report_mono_ns; // not before
+    int64_t ask_mono_ns;    // likewise
     // shared: the consumer writes under mu and reads without, others read under mu
     pthread_mutex_t mu;
     struct place *places; // owned
@@ -78,40 +83,41 @@ static struct place *place_find(struct positions *p, int32_t partition)
 
 // --- where to begin ---
 
-// Kafka's two ends of the partition against the ledger's place. Without an answer from Kafka the
-// place is taken as it is: out of range, librdkafka begins at the earliest by itself, and
-// positions_read tells.
-static int64_t begin_within(struct positions *p, const struct place *place, bool *reachable)
+// The ledger's place against Kafka's two ends of the partition.
+static int64_t begin_within(int32_t partition, int64_t ledger, int64_t first, int64_t end)
 {
-    int64_t first = 0, end = 0;
-    if (*reachable)
-        *reachable = rd_kafka_query_watermark_offsets(p->rk, p->topic, place->partition, &first,
-                                                      &end, WATERMARKS_MS) == 0;
-    if (!*reachable || (place->next_offset >= first && place->next_offset <= end))
-        return place->next_offset;
-    if (place->next_offset > end)
+    if (ledger > end)
         log_warn("consumer",
                  "partition %" PRId32 " ends at offset %" PRId64 " but the ledger is at %" PRId64
                  ": the topic was made anew or lost data; reading all of it, what was counted is "
                  "not counted again",
-                 place->partition, end, place->next_offset);
-    else
+                 partition, end, ledger);
+    else if (ledger >= 0 && ledger < first)
         log_warn("consumer",
                  "partition %" PRId32 " begins at offset %" PRId64 " but the ledger is at %" PRId64
                  ": what is between was deleted before it was read",
-                 place->partition, first, place->next_offset);
-    return RD_KAFKA_OFFSET_BEGINNING;
+                 partition, first, ledger);
+    return ledger >= first && ledger <= end ? ledger : first;
 }
 
+// Without an answer from Kafka the ledger's place is taken as it is: out of range, librdkafka
+// begins at the earliest by itself, and positions_read tells.
 static bool place_init(struct positions *p, struct place *place, int32_t partition, bool *reachable,
                        struct err *err)
 {
-    *place = (struct place){.partition = partition};
-    if (!ledger_offset(p->ledger, partition, &place->next_offset, err))
+    int64_t ledger, first, end;
+    if (!ledger_offset(p->ledger, partition, &ledger, err))
         return err_prefix(err, "read the offset of partition %" PRId32, partition);
-    const int64_t begin =
-        place->next_offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : begin_within(p, place, reachable);
-    place->expected = begin < 0 ? -1 : begin;
+    *place = (struct place){
+        .partition = partition, .settled = ledger, .end = -1, .asked_mono_ns = clock_mono_ns()};
+    if (*reachable)
+        *reachable = rd_kafka_query_watermark_offsets(p->rk, p->topic, partition, &first, &end,
+                                                      WATERMARKS_MS) == 0;
+    if (*reachable) {
+        place->settled = begin_within(partition, ledger, first, end);
+        place->end = end;
+    }
+    place->expected = place->settled;
     return true;
 }
 
@@ -188,7 +194,7 @@ void positions_committed(struct positions *p, const struct ledger_entry *entries
     for (size_t i = 0; i < n; i++) {
         struct place *place = place_find(p, entries[i].partition);
         if (place != NULL)
-            place->next_offset = entries[i].offset + 1;
+            place->settled = entries[i].offset + 1;
     }
     pthread_mutex_unlock(&p->mu);
     p->unreported = true;
@@ -203,9 +209,9 @@ void positions_report(struct positions *p, bool last)
     p->report_mono_ns = now + REPORT_NS;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)p->count);
     for (size_t i = 0; i < p->count; i++) {
-        if (p->places[i].next_offset >= 0)
+        if (p->places[i].settled >= 0)
             rd_kafka_topic_partition_list_add(list, p->topic, p->places[i].partition)->offset =
-                p->places[i].next_offset;
+                p->places[i].settled;
     }
     if (list->cnt > 0)
         (void)rd_kafka_commit(p->rk, list, true); // nothing rests on it
@@ -232,30 +238,70 @@ bool positions_behind(struct positions *p)
     return false;
 }
 
-void positions_nudge(struct positions *p)
+// Below what was read is the end of another topic of the same name: the two do not compare, unless
+// nothing is there.
+static void end_take(struct place *place, const rd_kafka_topic_partition_t *said,
+                     int64_t asked_mono_ns)
+{
+    CHECK_INT(said->partition, ==, place->partition);
+    if (said->err != 0 || said->offset < 0)
+        return;
+    const bool compares = said->offset >= place->expected || said->offset == 0;
+    place->end = compares ? said->offset : -1;
+    place->asked_mono_ns = asked_mono_ns;
+}
+
+static void ends_ask(struct positions *p, int timeout_ms)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)p->count);
     for (size_t i = 0; i < p->count; i++)
         rd_kafka_topic_partition_list_add(list, p->topic, p->places[i].partition)->offset =
             RD_KAFKA_OFFSET_END;
-    (void)rd_kafka_offsets_for_times(p->rk, list, NUDGE_MS); // it is the asking that counts
+    const int64_t asked_mono_ns = clock_mono_ns();
+    if (rd_kafka_offsets_for_times(p->rk, list, timeout_ms) == 0) {
+        pthread_mutex_lock(&p->mu);
+        for (size_t i = 0; i < p->count; i++)
+            end_take(&p->places[i], &list->elems[i], asked_mono_ns);
+        pthread_mutex_unlock(&p->mu);
+    }
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+void positions_nudge(struct positions *p)
+{
+    ends_ask(p, NUDGE_MS);
+}
+
+void positions_ask_ends(struct positions *p)
+{
+    if (p->count == 0 || clock_mono_ns() < p->ask_mono_ns)
+        return;
+    ends_ask(p, ENDS_MS);
+    p->ask_mono_ns = clock_mono_ns() + ENDS_NS;
+}
+
 // --- for others ---
+
+// What came with a fetch since is newer, but it may also be of before.
+static void tell_end(struct positions *p, const struct place *place, struct consumer_partition *out)
+{
+    const int64_t heard = end_of(p, place->partition);
+    out->end_offset = place->end < 0 ? -1 : heard > place->end ? heard : place->end;
+    out->end_age_ms =
+        place->end < 0 ? -1 : (clock_mono_ns() - place->asked_mono_ns) / NS_PER_MS + 1;
+}
 
 size_t positions_list(struct positions *p, struct consumer_partition **list)
 {
     pthread_mutex_lock(&p->mu);
     const size_t count = p->count;
     *list = xcalloc(count > 0 ? count : 1, sizeof(**list));
-    for (size_t i = 0; i < count; i++)
-        (*list)[i] = (struct consumer_partition){.partition = p->places[i].partition,
-                                                 .next_offset = p->places[i].next_offset};
-    pthread_mutex_unlock(&p->mu);
     for (size_t i = 0; i < count; i++) {
-        struct consumer_partition *one = &(*list)[i];
-        one->end_offset = end_of(p, one->partition);
+        const struct place *place = &p->places[i];
+        (*list)[i] = (struct consumer_partition){.partition = place->partition,
+                                                 .settled_offset = place->settled};
+        tell_end(p, place, &(*list)[i]);
     }
+    pthread_mutex_unlock(&p->mu);
     return count;
 }

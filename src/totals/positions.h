@@ -36,6 +36,11 @@ bool positions_behind(struct positions *p);
 // be most of the time. A question to the partitions' leaders wakes it; takes one round trip.
 void positions_nudge(struct positions *p);
 
+// Asks Kafka where the partitions end, at most once a second. librdkafka hears of it with every
+// fetch, but does not say when it did: with a broker that hangs, what was true long ago would be
+// taken for a lag of nothing.
+void positions_ask_ends(struct positions *p);
+
 // Tells Kafka the offsets, for lag tools only: at most once a second unless it is the last time.
 void positions_report(struct positions *p, bool last);
 

@@ -97,7 +97,9 @@ static struct json_partition *partition_entry(struct json_partition *list, size_
     }
     list[*count] = (struct json_partition){
         .ledger = {.partition = partition, .next_offset = -1},
+        .settled_offset = -1,
         .end_offset = -1,
+        .end_age_ms = -1,
     };
     return &list[(*count)++];
 }
@@ -123,7 +125,9 @@ static size_t partitions_join(struct rest *rest, struct json_partition **out)
     for (size_t i = 0; i < assigned_count; i++) {
         struct json_partition *one = partition_entry(list, &count, assigned[i].partition);
         one->assigned = true;
+        one->settled_offset = assigned[i].settled_offset;
         one->end_offset = assigned[i].end_offset;
+        one->end_age_ms = assigned[i].end_age_ms;
     }
     qsort(list, count, sizeof(*list), by_partition);
     free(known);

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import events
-from harness.process import CLI, run
+from harness.process import CLI, pause, run, wait_until
 from harness.services import System
 
 
@@ -106,6 +106,27 @@ def test_events_still_on_their_way_are_2(counted):
         counted.kafka.process.resume()
     assert code == 2, said
     code, said = counted.check()
+    assert code == 0, said
+
+
+def test_kafka_that_hangs_before_totals_heard_of_an_event_is_2(tmp_path, own_kafka, opened):
+    """What totals know of Kafka's end is old, so that a lag of 0 says nothing."""
+    system = opened(System(tmp_path, own_kafka, None,
+                           {"kafka_property": ["session.timeout.ms=30000"]}))
+    add_twenty(system.start())
+    system.totals.pause()
+    with system.adder.client() as client:
+        pause(0.5)  # what totals had asked of Kafka is answered
+        client.add(1, 1)
+        wait_until(lambda: system.adder.source()["backlog"] == "0", "it to be published")
+    own_kafka.process.pause()
+    system.totals.resume()
+    try:
+        code, said = system.check(wait_s=3)
+    finally:
+        own_kafka.process.resume()
+    assert code == 2, said
+    code, said = system.check()
     assert code == 0, said
 
 

@@ -2,6 +2,7 @@
 #include "cli/services.h"
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "http_stub.h"
 
 #include "unit.h"
@@ -130,19 +131,42 @@ static void lag_is_known_only_where_somebody_reads(void **state)
     const char *url =
         serve(&served, "{\"partitions\":["
                        "{\"partition\":0,\"assigned\":true,\"next_offset\":\"5\","
-                       "\"end_offset\":\"7\",\"lag\":\"2\"},"
-                       "{\"partition\":1,\"assigned\":false,\"lag\":\"0\"},"
-                       "{\"partition\":3,\"assigned\":true,\"end_offset\":null,\"lag\":null}]}");
+                       "\"end_offset\":\"7\",\"lag\":\"2\",\"end_age_ms\":\"60000\"},"
+                       "{\"partition\":1,\"assigned\":false,\"lag\":\"0\",\"end_age_ms\":\"1\"},"
+                       "{\"partition\":3,\"assigned\":true,\"end_offset\":null,\"lag\":null},"
+                       "{\"partition\":4,\"assigned\":true,\"lag\":\"0\",\"end_age_ms\":\"1\"},"
+                       "{\"partition\":5,\"assigned\":true,\"lag\":\"0\",\"end_age_ms\":null}]}");
+    const int64_t before = clock_mono_ns();
     struct partition_lags lags;
     struct err err = {.text = ""};
     EXPECT(partition_lags_read(&lags, url, TIMEOUT_MS, &err), "%s", err.text);
     static const struct {
         int32_t partition;
         int64_t lag;
-    } table[] = {{0, 2},           {1, LAG_UNKNOWN},  {2, LAG_UNKNOWN},
-                 {3, LAG_UNKNOWN}, {-1, LAG_UNKNOWN}, {4, LAG_UNKNOWN}};
+    } table[] = {{0, 2}, {1, LAG_UNKNOWN}, {2, LAG_UNKNOWN},  {3, LAG_UNKNOWN},
+                 {4, 0}, {5, LAG_UNKNOWN}, {-1, LAG_UNKNOWN}, {6, LAG_UNKNOWN}};
     for (size_t i = 0; i < COUNT_OF(table); i++)
-        assert_int_equal(partition_lag(&lags, table[i].partition), table[i].lag);
+        assert_int_equal(partition_lag(&lags, table[i].partition, before - NS_PER_S), table[i].lag);
+    assert_int_equal(partition_lag_all(&lags, before - NS_PER_S), 2);
+    partition_lags_clear(&lags);
+    served_end(&served);
+}
+
+// That nothing was on its way a second ago says nothing about what came since.
+static void a_lag_of_0_counts_only_if_kafka_said_so_since(void **state)
+{
+    (void)state;
+    struct served served = {.stub = NULL};
+    const char *url = serve(&served, "{\"partitions\":[{\"partition\":0,\"assigned\":true,"
+                                     "\"lag\":\"0\",\"end_age_ms\":\"1000\"}]}");
+    struct partition_lags lags;
+    struct err err = {.text = ""};
+    const int64_t before = clock_mono_ns();
+    EXPECT(partition_lags_read(&lags, url, TIMEOUT_MS, &err), "%s", err.text);
+    const int64_t after = clock_mono_ns();
+    assert_int_equal(partition_lag(&lags, 0, before - NS_PER_S), 0);
+    assert_int_equal(partition_lag(&lags, 0, after - NS_PER_S + 1), LAG_UNKNOWN);
+    assert_int_equal(partition_lag_all(&lags, after), LAG_UNKNOWN);
     partition_lags_clear(&lags);
     served_end(&served);
 }
@@ -174,6 +198,7 @@ int main(void)
         cmocka_unit_test(the_ledgers_sources_are_read_with_their_missing_ranges),
         cmocka_unit_test(a_broken_source_spoils_the_list_and_nothing_leaks),
         cmocka_unit_test(lag_is_known_only_where_somebody_reads),
+        cmocka_unit_test(a_lag_of_0_counts_only_if_kafka_said_so_since),
         cmocka_unit_test(impossible_partitions_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ static const struct {
     {"kafka is away", 4, 0, 9, 45, true, 4, 0, 10, VERDICT_ON_THE_WAY, "5 not in Kafka"},
     {"kafka is away, nothing counted", 0, 0, 9, 45, false, 0, 0, 0, VERDICT_ON_THE_WAY, "9 not in"},
     {"totals are behind", 9, 3, 9, 45, true, 6, 0, 21, VERDICT_ON_THE_WAY, "lag 3"},
-    {"nobody reads", 9, LAG_UNKNOWN, 9, 45, true, 6, 0, 21, VERDICT_ON_THE_WAY, "nobody reads"},
+    {"nobody reads", 9, LAG_UNKNOWN, 9, 45, true, 6, 0, 21, VERDICT_ON_THE_WAY, "do not know"},
     {"missing with lag", 9, 1, 9, 45, true, 9, 2, 30, VERDICT_ON_THE_WAY, "2 events to come"},
     {"missing without lag", 9, 0, 9, 45, true, 9, 2, 30, VERDICT_LOST, "2 of 9 events: 2-3"},
     {"the tail is gone", 9, 0, 9, 45, true, 6, 0, 21, VERDICT_LOST, "3 of 9 events: all above 6"},

@@ -39,8 +39,8 @@ static void events_are_counted_once_and_what_is_none_is_a_dead_letter(void **sta
     struct consumer_partition *partitions;
     assert_int_equal(consumer_partitions(rig->consumer, &partitions), PARTITIONS);
     for (size_t i = 0; i < PARTITIONS; i++) {
-        assert_int_equal(partitions[i].next_offset, partitions[i].partition == 0 ? 7 : 1);
-        assert_int_equal(partitions[i].end_offset, partitions[i].next_offset);
+        assert_int_equal(partitions[i].settled_offset, partitions[i].partition == 0 ? 7 : 1);
+        assert_int_equal(partitions[i].end_offset, partitions[i].settled_offset);
     }
     free(partitions);
 }

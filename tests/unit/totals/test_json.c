@@ -69,21 +69,28 @@ static void lag_is_what_kafka_has_and_the_ledger_has_not(void **state)
 {
     (void)state;
     static const struct {
-        int64_t next, end;
+        int64_t next, settled, end;
         const char *json; // after "assigned":true
     } rows[] = {
-        {5, 12, "\"next_offset\":\"5\",\"end_offset\":\"12\",\"lag\":\"7\""},
-        {12, 12, "\"next_offset\":\"12\",\"end_offset\":\"12\",\"lag\":\"0\""},
-        {12, 10, "\"next_offset\":\"12\",\"end_offset\":\"10\",\"lag\":\"0\""}, // heard earlier
-        {-1, 3, "\"next_offset\":\"0\",\"end_offset\":\"3\",\"lag\":\"3\""},
-        {5, -1, "\"next_offset\":\"5\",\"end_offset\":null,\"lag\":null"},
+        {5, 5, 12, "\"next_offset\":\"5\",\"end_offset\":\"12\",\"lag\":\"7\""},
+        {12, 12, 12, "\"next_offset\":\"12\",\"end_offset\":\"12\",\"lag\":\"0\""},
+        {12, 12, 10, "\"next_offset\":\"12\",\"end_offset\":\"10\",\"lag\":\"0\""}, // heard earlier
+        {-1, 0, 3, "\"next_offset\":\"0\",\"end_offset\":\"3\",\"lag\":\"3\""},
+        {900, 0, 3, "\"next_offset\":\"900\",\"end_offset\":\"3\",\"lag\":\"3\""}, // made anew
+        {-1, 7, 7, "\"next_offset\":\"0\",\"end_offset\":\"7\",\"lag\":\"0\""},    // all deleted
+        {5, 5, -1, "\"next_offset\":\"5\",\"end_offset\":null,\"lag\":null"},
+        {5, -1, 9, "\"next_offset\":\"5\",\"end_offset\":\"9\",\"lag\":null"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct json_partition partition = {
-            .ledger = {1, rows[i].next, 4}, .end_offset = rows[i].end, .assigned = true};
+        const struct json_partition partition = {.ledger = {1, rows[i].next, 4},
+                                                 .settled_offset = rows[i].settled,
+                                                 .end_offset = rows[i].end,
+                                                 .end_age_ms = 20,
+                                                 .assigned = true};
         struct bytes out = {0};
         json_partition(&out, &partition);
-        char *want = xasprintf("{\"partition\":1,\"assigned\":true,%s,\"dead_letters\":\"4\"}",
+        char *want = xasprintf("{\"partition\":1,\"assigned\":true,%s,\"end_age_ms\":\"20\","
+                               "\"dead_letters\":\"4\"}",
                                rows[i].json);
         expect(&out, want);
         free(want);

@@ -158,7 +158,7 @@ static void partitions_that_were_read_are_shown(void **state)
     ask(s, "/v1/partitions", "", &reply);
     assert_string_equal(reply.body, "{\"partitions\":[{\"partition\":0,\"assigned\":false,"
                                     "\"next_offset\":\"13\",\"end_offset\":null,\"lag\":null,"
-                                    "\"dead_letters\":\"1\"}]}");
+                                    "\"end_age_ms\":null,\"dead_letters\":\"1\"}]}");
 }
 
 static void mistakes_are_problems(void **state)
