@@ -2,6 +2,7 @@
 // abacus-totals: reads its configuration, creates its parts in order, runs, destroys in reverse.
 //
 //   Kafka ─▶ consumer ─▶ ledger ─▶ REST
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "telemetry/admin.h"
@@ -14,13 +15,15 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define EXIT_FORCED 130 // as after a second signal
+#define EXIT_FORCED     130  // as after a second signal
+#define CONNECTIONS_MAX 2000 // of REST: 16 KiB each, so that 32 MiB is the most they take
 
 enum condition { CONDITION_LEDGER, CONDITION_RUNNING };
 static const char *const conditions[] = {"ledger", "running"};
 
 struct totals { // all owned; NULL: not created yet
     struct totals_config config;
+    int connections_max;
     struct readiness *readiness;
     struct ledger *ledger;
     struct stream_hub *streams;
@@ -55,6 +58,7 @@ static bool rest_start(struct totals *t, struct err *err)
     const struct rest_config config = {.address = t->config.http_address,
                                        .port = (int)t->config.http_port,
                                        .threads = (int)t->config.http_threads,
+                                       .connections_max = t->connections_max,
                                        .streams = t->streams};
     return rest_create(&t->rest, &config, t->ledger, t->consumer, err) ||
            err_prefix(err, "--http-address, --http-port");
@@ -67,8 +71,17 @@ static bool admin_start(struct totals *t, struct err *err)
            err_prefix(err, "--admin-address, --admin-port");
 }
 
+// Without their limit, readers could take the descriptors that Kafka and the admin port need.
+static void connections_limit(struct totals *t)
+{
+    t->connections_max = (int)descriptors_allow(CONNECTIONS_MAX);
+    if (t->connections_max < CONNECTIONS_MAX)
+        log_warn("main", "the limit of open files allows %d connections only", t->connections_max);
+}
+
 static bool create(struct totals *t, struct err *err)
 {
+    connections_limit(t);
     t->readiness = readiness_create(conditions, COUNT_OF(conditions));
     if (!ledger_open(&t->ledger, t->config.ledger, err))
         return err_prefix(err, "--ledger");

@@ -171,8 +171,10 @@ bool rest_create(struct rest **out, const struct rest_config *config, struct led
         {"GET", "/v1/partitions", on_partitions, rest},
         {"GET", "/openapi.json", on_openapi, rest},
     };
-    const struct http_config http = {
-        .address = config->address, .port = config->port, .threads = config->threads};
+    const struct http_config http = {.address = config->address,
+                                     .port = config->port,
+                                     .threads = config->threads,
+                                     .connections_max = config->connections_max};
     if (!http_server_create(&rest->server, &http, routes, COUNT_OF(routes), err)) {
         free(rest);
         return false;

@@ -17,6 +17,7 @@ struct rest_config {
     const char *address;
     int port;                   // 0: a free one
     int threads;                // 1..64
+    int connections_max;        // streams are some of them
     struct stream_hub *streams; // borrowed; hears of the ledger's changes
 };
 
