@@ -37,7 +37,7 @@ struct kafka_topic {
     int16_t replication; // likewise
 };
 
-// Finds the topic, or creates it by the admin API and waits until it has leaders.
+// Finds the topic, or creates it by the admin API and waits until it is there.
 // *partitions: how many it has. ERR_UNAVAILABLE: no broker answers within timeout_ms, retry later.
 MUST_USE bool kafka_topic_ensure(rd_kafka_t *rk, const struct kafka_topic *topic, int timeout_ms,
                                  int32_t *partitions, struct err *err);

@@ -30,11 +30,7 @@ static bool read_topic(const rd_kafka_metadata_t *metadata, int32_t *partitions,
     const rd_kafka_metadata_topic_t *topic = &metadata->topics[0];
     if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return kafka_err(err, topic->err, NULL);
-    for (int i = 0; i < topic->partition_cnt; i++) {
-        if (topic->partitions[i].leader < 0)
-            return err_set(err, ERR_UNAVAILABLE, "partition %d has no leader",
-                           (int)topic->partitions[i].id);
-    }
+    // One without a leader counts too: what is in the others need not wait for it.
     *partitions = topic->partition_cnt;
     return topic->partition_cnt > 0 || kafka_err(err, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, NULL);
 }

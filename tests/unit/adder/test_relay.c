@@ -271,6 +271,24 @@ static void a_source_keeps_its_partition(void **state)
     assert_int_equal(stats_of(s->f->outbox).partition, partition);
 }
 
+static void a_partition_of_others_without_leader_is_no_trouble(void **state)
+{
+    struct setup *s = *state;
+    struct err err = {.text = ""};
+    assert_true(outbox_partition_set(s->f->outbox, 1, &err));
+    assert_int_equal(rd_kafka_mock_partition_set_leader(s->cluster, TOPIC, 2, -1), 0);
+    relay_begin(s);
+    add_rows(s, 10);
+    wait_published(s, 10);
+    assert_int_equal(rd_kafka_mock_partition_set_leader(s->cluster, TOPIC, 1, -1), 0);
+    add_rows(s, 10);
+    (void)poll(NULL, 0, 100);
+    assert_int_equal(stats_of(s->f->outbox).published, 10); // its own is
+    assert_int_equal(rd_kafka_mock_partition_set_leader(s->cluster, TOPIC, 1, 1), 0);
+    wait_published(s, 20);
+    expect_all_in_order(s, 20);
+}
+
 static void a_topic_that_lost_the_source_s_partition_is_trouble(void **state)
 {
     struct setup *s = *state;
@@ -358,6 +376,7 @@ int main(void)
         RELAY_TEST(a_replay_does_not_wait_for_a_broker),
         RELAY_TEST(replays_of_several_threads_take_turns_and_end_with_the_relay),
         RELAY_TEST(a_source_keeps_its_partition),
+        RELAY_TEST(a_partition_of_others_without_leader_is_no_trouble),
         RELAY_TEST(a_topic_that_lost_the_source_s_partition_is_trouble),
         RELAY_TEST(a_stop_publishes_what_is_left_if_it_can),
         RELAY_TEST(a_stop_does_not_wait_for_a_broker_longer_than_asked),
