@@ -21,6 +21,7 @@
 #include <inttypes.h>
 
 #define REPLAY_PROGRESS_MS 1000
+#define CLOSE_MS           5000 // after the grace time: to end threads and close files
 
 enum condition { CONDITION_OUTBOX, CONDITION_RUNNING };
 static const char *const conditions[] = {"outbox", "running"};
@@ -155,6 +156,7 @@ static void run(struct adder *a)
 static void stop(struct adder *a)
 {
     const int64_t grace_ms = a->config.shutdown_grace_ms;
+    stop_limit(grace_ms + CLOSE_MS);
     const int64_t end_mono_ns = clock_mono_ns() + grace_ms * NS_PER_MS;
     log_info("main", "stopping: finishing calls in flight, at most %" PRId64 " ms", grace_ms);
     readiness_set(a->readiness, CONDITION_RUNNING, false, "stopping");
@@ -212,8 +214,8 @@ int main(int argc, char **argv)
     }
     if (!ok)
         log_error("main", "%s", err.text);
-    else
-        log_info("main", "stopped");
     destroy(&adder);
+    if (ok)
+        log_info("main", "stopped");
     return ok ? 0 : err.code == ERR_USAGE ? 2 : 1;
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define EXIT_FORCED 130
@@ -39,6 +40,21 @@ void stop_init(void)
     sigaction(SIGTERM, &graceful, NULL);
     sigaction(SIGINT, &graceful, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static void on_limit(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_FORCED);
+}
+
+void stop_limit(int64_t ms)
+{
+    CHECK_INT(ms, >=, 1); // 0 would be no limit at all
+    const struct sigaction end = {.sa_handler = on_limit};
+    const struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000}};
+    CHECK_INT(sigaction(SIGALRM, &end, NULL), ==, 0);
+    CHECK_INT(setitimer(ITIMER_REAL, &timer, NULL), ==, 0);
 }
 
 bool stop_requested(void)

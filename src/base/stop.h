@@ -16,6 +16,10 @@ bool stop_requested(void);
 // Readable from the first request on, for poll() and event loops; never read it.
 int stop_fd(void);
 
+// Ends the process like a second signal in ms, wherever it is then: a disk or a library that hangs
+// must not keep it. Main, once, when the graceful end begins.
+void stop_limit(int64_t ms);
+
 // Blocks until a stop is asked for or timeout_ms is over (-1: no limit). True: stop.
 bool stop_wait(int timeout_ms);
 

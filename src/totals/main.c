@@ -11,11 +11,6 @@
 #include "totals/ledger.h"
 #include "totals/rest.h"
 
-#include <signal.h>
-#include <sys/time.h>
-#include <unistd.h>
-
-#define EXIT_FORCED     130  // as after a second signal
 #define CONNECTIONS_MAX 2000 // of REST: 16 KiB each, so that 32 MiB is the most they take
 
 enum condition { CONDITION_LEDGER, CONDITION_RUNNING };
@@ -103,26 +98,12 @@ static void run(struct totals *t)
         continue;
 }
 
-static void on_grace_end(int signal_number)
-{
-    (void)signal_number;
-    _exit(EXIT_FORCED); // at any line: what is committed stays, the rest is read again
-}
-
-static void grace_begin(int64_t ms)
-{
-    const struct sigaction action = {.sa_handler = on_grace_end};
-    const struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000}};
-    CHECK_INT(sigaction(SIGALRM, &action, NULL), ==, 0);
-    CHECK_INT(setitimer(ITIMER_REAL, &timer, NULL), ==, 0);
-}
-
 // The last commit comes before the end of the streams, so that they tell it.
 static void stop(struct totals *t)
 {
     log_info("main", "stopping");
     readiness_set(t->readiness, CONDITION_RUNNING, false, "stopping");
-    grace_begin(t->config.shutdown_grace_ms);
+    stop_limit(t->config.shutdown_grace_ms);
 }
 
 static void destroy(struct totals *t)

@@ -62,6 +62,19 @@ static void a_request_is_seen_by_flag_and_descriptor(void **state)
     assert_int_equal(exit_code_of(quiet_until_asked), 0);
 }
 
+static void hang(void)
+{
+    stop_limit(20);
+    for (;;)
+        pause();
+}
+
+static void a_graceful_end_that_hangs_is_ended_at_its_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code_of(hang), 130);
+}
+
 static void the_first_signal_asks_for_a_graceful_end(void **state)
 {
     (void)state;
@@ -80,6 +93,7 @@ int main(void)
         cmocka_unit_test(a_request_is_seen_by_flag_and_descriptor),
         cmocka_unit_test(the_first_signal_asks_for_a_graceful_end),
         cmocka_unit_test(the_second_signal_ends_at_once),
+        cmocka_unit_test(a_graceful_end_that_hangs_is_ended_at_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
