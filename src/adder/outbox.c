@@ -333,11 +333,15 @@ static bool rewind_to(struct outbox *o, int64_t from, struct err *err)
         return row_missing(o, from, err);
     if (from > published_now(o))
         return true;
+    int64_t oldest_unix_us; // read first: after the step back nothing may fail, or the relay would
+                            // not hear of it
     source.published = from - 1;
-    if (!write_source(o, &source, err))
+    if (!outbox_table_accepted(&o->table, from, &oldest_unix_us, err) ||
+        !write_source(o, &source, err))
         return false;
     atomic_store_explicit(&o->published, source.published, memory_order_release);
-    return outbox_oldest_refresh(o, err);
+    oldest_set(o, oldest_unix_us);
+    return true;
 }
 
 bool outbox_rewind(struct outbox *o, int64_t from, struct err *err)

@@ -150,7 +150,9 @@ static void *run(void *arg)
             return NULL;
         if (list == NULL || ++w->commits >= TEND_COMMITS)
             tend(w, &more);
-        if (list == NULL && !more)
+        // Asked again: the wake-up of a stop that came in between is taken out of the queue
+        // already.
+        if (list == NULL && !more && !atomic_load(&w->stopping))
             mailbox_wait(w->queue, TEND_IDLE_MS);
     }
 }
