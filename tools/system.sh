@@ -72,15 +72,21 @@ start_local_kafka() {
     kafka_address=127.0.0.1:$port
 }
 
+reads_kafka() { grep -q 'rebalance: got' "$state/totals.log"; }
+
 # start_services GRPC_PORT ADDER_ADMIN_PORT HTTP_PORT TOTALS_ADMIN_PORT
+# Totals comes first and finds its place in Kafka before anything new is there: a broker that has
+# forgotten its events begins to count offsets anew, and a place kept from its former life must not
+# be taken for one in the new.
 start_services() {
-    start adder "$build/src/adder/abacus-adder" --grpc-port "$1" --admin-port "$2" \
-        --outbox "$state/outbox.db" --kafka-bootstrap-servers "$kafka_address"
     start totals "$build/src/totals/abacus-totals" --http-port "$3" --admin-port "$4" \
         --ledger "$state/ledger.db" --kafka-bootstrap-servers "$kafka_address" \
         "${totals_options[@]}"
-    await adder 10 listens adder grpc
     await totals 10 listens totals http
+    await totals 30 reads_kafka
+    start adder "$build/src/adder/abacus-adder" --grpc-port "$1" --admin-port "$2" \
+        --outbox "$state/outbox.db" --kafka-bootstrap-servers "$kafka_address"
+    await adder 10 listens adder grpc
     adder=$(address_of adder grpc) adder_admin=http://$(address_of adder admin)
     totals=http://$(address_of totals http)
 }
@@ -156,10 +162,11 @@ up() {
     *) usage_error "up takes only --kafka embedded|local|HOST:PORT" ;;
     esac
     build_all
-    state=$(ensure_run)/up
+    state=$(ensure_run)/up-${kafka//[^[:alnum:]]/-} # each Kafka has its own history
     mkdir -p "$state"
     trap stop_all EXIT
     up_broker "$kafka"
+    say "Starting: totals joins its group, adder opens its outbox …"
     start_services 50051 9464 8080 9465
     up_say "$kafka"
     trap 'true' INT TERM
