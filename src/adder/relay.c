@@ -25,6 +25,7 @@
 #define READ_MAX      512  // rows at a time: between two reads the reports are taken in
 #define TICK_MS       1000 // rows that nobody announced are found, e.g. of an unknown commit
 #define TOPIC_WAIT_MS 1000 // how long a stop or a replay may have to wait for an absent Kafka
+#define SILENCE_MS    5000 // with rows on their way: after that Kafka counts as away
 #define RETRY_MIN_MS  100
 #define RETRY_MAX_MS  2000
 
@@ -49,6 +50,7 @@ struct relay {
     bool rows;               // there may be rows that were not read yet
     bool full;               // librdkafka takes no more until it reports
     int64_t published;       // what the outbox knows
+    int64_t heard_mono_ns;   // the last acknowledgement, or when none was due
     int failures;            // since the last acknowledgement
     int64_t retry_mono_ns;   // nothing is tried before
     char said[ERR_TEXT_MAX]; // the trouble that is in the log already
@@ -192,6 +194,7 @@ static bool reports_take(struct relay *r, struct err *err)
         return err_set(err, ERR_UNAVAILABLE, "fault relay_ack");
     outbox_published_set(r->outbox, acknowledged);
     r->published = acknowledged;
+    r->heard_mono_ns = clock_mono_ns();
     r->failures = 0;
     if (!r->status.connected)
         trouble_over(r);
@@ -199,10 +202,16 @@ static bool reports_take(struct relay *r, struct err *err)
 }
 
 // With nothing on its way a dead connection would stay unnoticed and unhealed: look for the topic
-// again. With something on its way librdkafka keeps trying, and its report tells.
+// again. With something on its way librdkafka keeps trying, and its report tells; meanwhile a
+// broker that hangs, or the absence of this partition's alone, shows by its silence only.
 static void connection_watch(struct relay *r)
 {
     const char *trouble = publisher_trouble(r->publisher);
+    const int64_t now_mono_ns = clock_mono_ns();
+    if (publisher_sent(r->publisher) == r->published)
+        r->heard_mono_ns = now_mono_ns;
+    else if (now_mono_ns - r->heard_mono_ns > SILENCE_MS * NS_PER_MS && trouble == NULL)
+        trouble = "Kafka does not acknowledge what was sent";
     if (trouble == NULL || !r->topic_ready)
         return;
     if (r->status.connected)

@@ -29,7 +29,7 @@ void relay_wake(struct relay *relay);
 // ERR_NOT_FOUND: that row is gone (text: the oldest kept).
 MUST_USE bool relay_replay(struct relay *relay, int64_t from, struct err *err);
 
-// Whether Kafka answers, and if not, why: for the log and /readyz (informational).
+// Whether Kafka answers, and if not, why: for /source. Nobody's readiness depends on it.
 struct relay_status {
     bool connected;
     char trouble[ERR_TEXT_MAX]; // "" when connected

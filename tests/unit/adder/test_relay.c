@@ -162,6 +162,20 @@ static void a_slow_broker_only_slows(void **state)
     expect_all_once(s, 9000);
 }
 
+static void a_broker_that_takes_and_does_not_answer_is_trouble(void **state)
+{
+    struct setup *s = *state;
+    relay_begin(s);
+    (void)wait_connected(s, true);
+    assert_int_equal(rd_kafka_mock_broker_set_rtt(s->cluster, 1, 8000), 0);
+    add_rows(s, 10);
+    const struct relay_status status = wait_connected(s, false);
+    EXPECT(strstr(status.trouble, "acknowledge") != NULL, "%s", status.trouble);
+    wait_published(s, 10);
+    (void)wait_connected(s, true);
+    expect_all_in_order(s, 10);
+}
+
 static void a_replay_publishes_again_from_there(void **state)
 {
     struct setup *s = *state;
@@ -370,6 +384,7 @@ int main(void)
         RELAY_TEST(a_process_out_of_descriptors_goes_on_when_there_are_some),
         RELAY_TEST(rows_that_nobody_announced_are_found),
         RELAY_TEST(a_slow_broker_only_slows),
+        RELAY_TEST(a_broker_that_takes_and_does_not_answer_is_trouble),
         RELAY_TEST(a_replay_publishes_again_from_there),
         RELAY_TEST(a_replay_under_way_does_not_move_published_by_old_reports),
         RELAY_TEST(a_replay_of_a_row_that_is_not_there_is_refused),
