@@ -52,7 +52,8 @@ static void on_readiness(bool ready, void *health)
 }
 
 // --- create ---
-static bool store_create(struct adder *a, struct err *err)
+// What replay needs too: the outbox, and the relay that begins to publish it.
+static bool outbox_start(struct adder *a, struct err *err)
 {
     const struct adder_config *c = &a->config;
     const struct outbox_config outbox = {c->outbox, c->retention_rows, c->retention_s};
@@ -64,7 +65,7 @@ static bool store_create(struct adder *a, struct err *err)
     return outbox_open(&a->outbox, &outbox, err) && relay_create(&a->relay, &relay, a->outbox, err);
 }
 
-static void writer_prepare(struct adder *a)
+static void writer_make(struct adder *a)
 {
     const struct writer_config config = {
         .queue_max = (size_t)a->config.queue_max,
@@ -132,9 +133,9 @@ static bool admin_start(struct adder *a, struct err *err)
 static bool create(struct adder *a, struct err *err)
 {
     a->readiness = readiness_create(conditions, COUNT_OF(conditions));
-    if (!store_create(a, err))
+    if (!outbox_start(a, err))
         return false;
-    writer_prepare(a);
+    writer_make(a);
     return grpc_create(a, err) && admin_start(a, err);
 }
 
@@ -185,7 +186,7 @@ static void destroy(struct adder *a)
 // --- the command replay ---
 static bool replay(struct adder *a, struct err *err)
 {
-    if (!store_create(a, err) || !relay_replay(a->relay, a->config.from, err))
+    if (!outbox_start(a, err) || !relay_replay(a->relay, a->config.from, err))
         return false;
     struct outbox_stats stats;
     do {

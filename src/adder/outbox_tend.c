@@ -74,7 +74,7 @@ static bool expired_last(struct outbox *o, int64_t published, int64_t *last, str
     return true;
 }
 
-static bool write_source(struct outbox *o, struct outbox_source *source, struct err *err)
+static bool write_tidied(struct outbox *o, struct outbox_source *source, struct err *err)
 {
     bool ok = outbox_table_begin(&o->table, err) && outbox_table_touch(&o->table, err) &&
               outbox_table_counts_set(&o->table, source, err) &&
@@ -128,7 +128,7 @@ static bool tend(struct outbox *o, bool after_failure, bool *more, struct err *e
         source.first = last + 1;
     const bool changed =
         source.first != o->source.first || (due && source.published != o->source.published);
-    if ((changed || after_failure) && !write_source(o, &source, err))
+    if ((changed || after_failure) && !write_tidied(o, &source, err))
         return false;
     *more = step_full;
     if (idle)

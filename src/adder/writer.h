@@ -2,7 +2,8 @@
 // The writer: one thread that commits whatever adds have queued up as one transaction (group
 // commit). Under load the batch grows and the cost of an add falls.
 //
-//   I/O threads ─▶ mailbox (bounded) ─▶ writer: commit ─▶ on_committed, on each add's own thread
+//   I/O threads ─▶ queue (bounded) ─▶ writer: commit ─▶ each job's reply mailbox ─▶ its I/O thread
+//                                               └─▶ on_committed: wakes the relay
 //
 // create, start, stop, destroy: main; submit: any thread.
 #ifndef ABACUS_ADDER_WRITER_H
@@ -34,7 +35,7 @@ struct writer_config {
     int64_t backlog_max;             // rows not yet published, 0: unlimited
     struct readiness *readiness;     // borrowed
     size_t readiness_index;          // its condition "outbox"
-    void (*on_committed)(void *ctx); // after each commit, on the writer's thread: wakes the relay
+    void (*on_committed)(void *ctx); // after each commit, on the writer's thread
     void *ctx;
 };
 

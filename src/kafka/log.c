@@ -62,8 +62,7 @@ static enum log_level level_of(int syslog_level)
 void kafka_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     (void)rk;
-    if (level ==
-        SYSLOG_DEBUG) { // lines of the property "debug" were asked for one by one: all are kept
+    if (level == SYSLOG_DEBUG) { // asked for by the property "debug": all are kept
         log_debug("kafka", "%s: %s", facility, text);
         return;
     }
