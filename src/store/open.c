@@ -49,10 +49,19 @@ static void write_owner(int fd)
         (void)!pwrite(fd, text, (size_t)length, 0);
 }
 
+// Named after the file itself: it must not be claimed twice by way of a link.
+static char *lock_name(const char *path)
+{
+    char *file = realpath(path, NULL); // NULL: it is not there yet
+    char *name = xasprintf("%s.lock", file != NULL ? file : path);
+    free(file);
+    return name;
+}
+
 // The lock file stays for ever: removing it would let two processes lock two files of one name.
 static bool claim(struct store *store, struct err *err)
 {
-    char *name = xasprintf("%s.lock", store->path);
+    char *name = lock_name(store->path);
     store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     const int open_errno = errno;
     free(name);

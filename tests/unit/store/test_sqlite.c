@@ -301,6 +301,22 @@ static void a_second_process_is_told_who_holds_the_file_until_that_one_dies(void
 }
 
 // --- work ---
+static void a_link_to_a_file_that_is_held_is_refused(void **state)
+{
+    const struct fixture *f = *state;
+    struct store holder, store;
+    struct err err = {.text = ""};
+    char *link = xasprintf("%s-link", f->path);
+    open_well(&holder, f->path);
+    assert_int_equal(symlink(f->path, link), 0);
+    assert_false(store_open(&store, link, &format, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    store_close(&holder);
+    open_well(&store, link);
+    store_close(&store);
+    free(link);
+}
+
 static void a_reader_sees_what_is_committed_and_cannot_write(void **state)
 {
     const struct fixture *f = *state;
@@ -409,6 +425,7 @@ int main(void)
         CASE(a_foreign_file_stays_as_it_was),
         CASE(a_missing_folder_is_named),
         CASE(a_second_process_is_told_who_holds_the_file_until_that_one_dies),
+        CASE(a_link_to_a_file_that_is_held_is_refused),
         CASE(a_reader_sees_what_is_committed_and_cannot_write),
         CASE(a_full_disk_is_an_error_that_passes),
         CASE(a_locked_file_is_unavailable_and_a_broken_constraint_is_corruption),
