@@ -207,7 +207,7 @@ static bool is_sound(struct store *store, const struct store_format *format, str
 
 static bool connect_to(struct store *store, int flags, struct err *err)
 {
-    // One thread a connection, hence no mutex.
+    // No two threads use a connection at once, so it needs no mutex.
     if (sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return open_error(store, err);
     CHECK_INT(sqlite3_extended_result_codes(store->db, 1), ==, SQLITE_OK);

@@ -4,7 +4,7 @@
 //
 // A store file is claimed by one process at a time: an flock on `PATH.lock`, which holds the pid of
 // the owner, goes with the process however it dies. A file says what it is by its application_id
-// and user_version (SQLite "Database File Format" §1.3). A connection belongs to one thread.
+// and user_version (SQLite "Database File Format" §1.3). One thread at a time uses a connection.
 #ifndef ABACUS_STORE_SQLITE_H
 #define ABACUS_STORE_SQLITE_H
 
