@@ -96,6 +96,13 @@ enum apply_verdict position_apply(struct position *p, int64_t sequence)
     return sequence > p->highest ? advance(p, sequence) : arrive_late(p, sequence);
 }
 
+bool position_has(const struct position *p, int64_t sequence)
+{
+    const size_t index = range_search(p, sequence);
+    const bool missing = index < p->missing_count && p->missing[index].first <= sequence;
+    return sequence <= p->highest && !missing;
+}
+
 bool position_range_add(struct position *p, struct range range)
 {
     const int64_t before = p->missing_count == 0 ? -1 : p->missing[p->missing_count - 1].last;

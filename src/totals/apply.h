@@ -42,6 +42,9 @@ enum apply_verdict { APPLY_NEW, APPLY_DUPLICATE, APPLY_REFUSED };
 // Moves the position on, or (duplicate, refused) leaves it as it is. sequence: 1 or more.
 enum apply_verdict position_apply(struct position *p, int64_t sequence);
 
+// Whether the sequence was applied. sequence: 1 or more.
+bool position_has(const struct position *p, int64_t sequence);
+
 // Puts a stored position together again: highest is set, ranges are added in ascending order.
 // False: the range would break the invariant.
 MUST_USE bool position_range_add(struct position *p, struct range range);

@@ -122,8 +122,7 @@ static void drop_in_hand(struct consumer *c)
     c->held = NULL;
 }
 
-static void decode(const rd_kafka_message_t *m, struct ledger_entry *entry,
-                   struct dead_letter *letter)
+static bool decode(const rd_kafka_message_t *m, struct event *event, struct err *err)
 {
     rd_kafka_headers_t *headers = NULL;
     if (rd_kafka_message_headers(m, &headers) != 0)
@@ -133,15 +132,26 @@ static void decode(const rd_kafka_message_t *m, struct ledger_entry *entry,
                                           .key_length = m->key_len,
                                           .value_length = m->len,
                                           .headers = headers};
-    struct err err;
-    entry->dead_letter = !event_decode(&message, &entry->event, &err);
-    letter->reason = entry->dead_letter ? xstrdup(err.text) : NULL;
+    return event_decode(&message, event, err);
+}
+
+static void probe(struct consumer *c, const rd_kafka_message_t *m)
+{
+    struct event event;
+    struct err stranger;
+    if (decode(m, &event, &stranger) && !ledger_has(c->ledger, &event))
+        positions_restart(c->positions, m->partition);
 }
 
 // Takes the message. False: it begins a new batch, since offsets within one ascend; not taken.
 static bool batch_add(struct consumer *c, rd_kafka_message_t *m)
 {
     struct batch *b = &c->batch;
+    if (positions_is_probe(c->positions, m->partition, m->offset)) {
+        probe(c, m);
+        rd_kafka_message_destroy(m);
+        return true;
+    }
     if (b->count > 0 && positions_is_back(c->positions, m->partition, m->offset))
         return false;
     if (!positions_read(c->positions, m->partition, m->offset)) {
@@ -153,7 +163,9 @@ static bool batch_add(struct consumer *c, rd_kafka_message_t *m)
     entry->partition = m->partition;
     entry->offset = m->offset;
     *letter = (struct dead_letter){.message = m};
-    decode(m, entry, letter);
+    struct err err;
+    entry->dead_letter = !decode(m, &entry->event, &err);
+    letter->reason = entry->dead_letter ? xstrdup(err.text) : NULL;
     return true;
 }
 

@@ -111,6 +111,17 @@ bool ledger_offset(struct ledger *ledger, int32_t partition, int64_t *offset, st
     return true;
 }
 
+bool ledger_has(struct ledger *ledger, const struct event *event)
+{
+    CHECK(!ledger->staged);
+    const struct sources *sources = ledger->working.sources;
+    const struct source *source = sources_find(sources, &event->source);
+    if (source == NULL)
+        return sources_count(sources) == STATE_SOURCES_MAX;
+    return position_has(&source->position, event->sequence) ||
+           source->position.missing_count == APPLY_RANGES_MAX;
+}
+
 // --- stage ---
 
 static enum apply_verdict apply_event(struct ledger *ledger, const struct ledger_entry *entry,

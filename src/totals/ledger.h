@@ -5,7 +5,7 @@
 // L1: count and sum of a source are those of exactly the sequences its position says are applied.
 // L2: the next offset of a partition and what was applied from before it become durable together.
 // L3: what any reader sees is committed.
-// Threads: open, close: main; offset, stage, commit, rollback: the consumer; the rest: any.
+// Threads: open, close: main; offset, has, stage, commit, rollback: the consumer; the rest: any.
 #ifndef ABACUS_TOTALS_LEDGER_H
 #define ABACUS_TOTALS_LEDGER_H
 
@@ -25,6 +25,9 @@ void ledger_close(struct ledger *ledger);
 // a rebalance another consumer may have moved it.
 MUST_USE bool ledger_offset(struct ledger *ledger, int32_t partition, int64_t *offset,
                             struct err *err);
+
+// Whether an event was applied. Also true of one that may have been refused at a limit.
+bool ledger_has(struct ledger *ledger, const struct event *event);
 
 #define LEDGER_BATCH_MAX 4096 // entries a transaction
 

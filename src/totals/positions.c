@@ -10,6 +10,7 @@
 
 #define WATERMARKS_MS 2000 // for one partition's ends; on silence we go without
 #define NUDGE_MS      100
+#define SEEK_MS       2000
 #define ENDS_MS       1000
 #define ENDS_NS       NS_PER_S
 #define REPORT_NS     NS_PER_S
@@ -17,7 +18,9 @@
 struct place {
     int32_t partition;
     int64_t settled;  // all before it is in the ledger or gone from Kafka; -1: unknown
+    int64_t first;    // that Kafka had when reading began
     int64_t expected; // of the next event from Kafka; -1: whatever comes first
+    bool probe;       // the message before `expected` is to come first
     int64_t end;      // that Kafka gave when it was asked last; -1: unknown
     int64_t asked_mono_ns;
 };
@@ -115,6 +118,8 @@ static bool place_init(struct positions *p, struct place *place, int32_t partiti
                                                       WATERMARKS_MS) == 0;
     if (*reachable) {
         place->settled = begin_within(partition, ledger, first, end);
+        place->probe = ledger == place->settled && ledger > first;
+        place->first = first;
         place->end = end;
     }
     place->expected = place->settled;
@@ -130,7 +135,8 @@ bool positions_assign(struct positions *p, rd_kafka_topic_partition_list_t *part
     for (size_t i = 0; i < count && ok; i++) {
         rd_kafka_topic_partition_t *one = &partitions->elems[i];
         ok = place_init(p, &places[i], one->partition, &reachable, err);
-        one->offset = places[i].expected < 0 ? RD_KAFKA_OFFSET_BEGINNING : places[i].expected;
+        one->offset = places[i].expected < 0 ? RD_KAFKA_OFFSET_BEGINNING
+                                             : places[i].expected - places[i].probe;
     }
     const rd_kafka_resp_err_t code = ok ? rd_kafka_assign(p->rk, partitions) : 0;
     if (code != 0) {
@@ -166,6 +172,35 @@ void positions_revoke(struct positions *p)
 }
 
 // --- on the way ---
+
+bool positions_is_probe(struct positions *p, int32_t partition, int64_t offset)
+{
+    struct place *place = place_find(p, partition);
+    if (place == NULL || !place->probe)
+        return false;
+    place->probe = false;
+    return offset == place->expected - 1; // else it is gone, and there is nothing to compare
+}
+
+void positions_restart(struct positions *p, int32_t partition)
+{
+    struct place *place = place_find(p, partition);
+    CHECK(place != NULL);
+    log_warn("consumer",
+             "partition %" PRId32 " has another event before offset %" PRId64
+             " than the ledger counted: the topic was made anew; reading all of it, what was "
+             "counted is not counted again",
+             partition, place->expected);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(p->rk, p->topic, NULL);
+    const rd_kafka_resp_err_t code = rd_kafka_seek(topic, partition, place->first, SEEK_MS);
+    rd_kafka_topic_destroy(topic);
+    if (code != 0)
+        log_error("consumer", "seek in partition %" PRId32 ": %s", partition,
+                  rd_kafka_err2str(code));
+    pthread_mutex_lock(&p->mu);
+    place->expected = place->settled = place->first;
+    pthread_mutex_unlock(&p->mu);
+}
 
 bool positions_is_back(struct positions *p, int32_t partition, int64_t offset)
 {

@@ -22,6 +22,13 @@ MUST_USE bool positions_assign(struct positions *p, rd_kafka_topic_partition_lis
 MUST_USE bool positions_reread(struct positions *p, struct err *err);
 void positions_revoke(struct positions *p);
 
+// A topic made anew may be longer than the old one was, so that the ledger's place is in it and
+// means something else. Hence the message before that place is read once more: if it is an event
+// that the ledger does not have, the topic is another one. True: this message is that one.
+bool positions_is_probe(struct positions *p, int32_t partition, int64_t offset);
+// The topic is another one: reads the partition from its beginning.
+void positions_restart(struct positions *p, int32_t partition);
+
 // Whether this offset was passed already: the partition began anew below us.
 bool positions_is_back(struct positions *p, int32_t partition, int64_t offset);
 // An event was taken. False: the partition is not ours. Jumps are logged.

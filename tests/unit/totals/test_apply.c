@@ -188,7 +188,12 @@ static int64_t next_sequence(struct history *h, const struct position *p)
 
 static void check_event(struct position *p, struct model *m, int64_t sequence, int64_t i)
 {
+    const bool had = position_has(p, sequence);
     const enum apply_verdict verdict = position_apply(p, sequence);
+    EXPECT(had == (verdict == APPLY_DUPLICATE) &&
+               position_has(p, sequence) == (verdict != APPLY_REFUSED),
+           "seed %" PRIu64 ", event %lld, sequence %lld: %s, but it was had: %d", seed,
+           (long long)i, (long long)sequence, verdict_name(verdict), had);
     const enum apply_verdict wanted = model_apply(m, sequence, 0);
     EXPECT(verdict == wanted && p->highest == m->highest && p->missing_count == m->holes,
            "seed %" PRIu64 ", event %lld, sequence %lld: %s, wanted %s; highest %lld, wanted %lld; "
