@@ -156,8 +156,7 @@ static const char *ledger_says(const json_t *document, int64_t sequence)
 {
     size_t index;
     const json_t *range;
-    json_array_foreach(json_object_get(document, "missing"), index, range)
-    {
+    json_array_foreach(json_object_get(document, "missing"), index, range) {
         const char *first = json_string_value(json_object_get(range, "first"));
         const char *last = json_string_value(json_object_get(range, "last"));
         int64_t from, to;

@@ -227,8 +227,7 @@ static void give_back(struct connection *c)
 {
     struct engine *e = c->engine;
     struct slot *s;
-    STAILQ_FOREACH(s, &c->ready, links)
-    {
+    STAILQ_FOREACH(s, &c->ready, links) {
         if (s->carries && (e->giving_up || e->now_mono_ns >= s->repeat_end_mono_ns))
             add_end(e, s, LOAD_REFUSED); // unknown, if doubtful
     }

@@ -98,8 +98,7 @@ static char *missing_text(const json_t *ranges)
     bytes_append_text(&text, "");
     size_t index;
     const json_t *range;
-    json_array_foreach(ranges, index, range)
-    {
+    json_array_foreach(ranges, index, range) {
         int64_t first = 0, last = 0;
         struct err ignored;
         if (text.length > MISSING_TEXT_MAX) {
@@ -136,8 +135,7 @@ static bool ledger_views_parse(struct ledger_views *out, const json_t *document,
     out->items = xcalloc(json_array_size(list) + 1, sizeof(*out->items));
     size_t index;
     const json_t *item;
-    json_array_foreach(list, index, item)
-    {
+    json_array_foreach(list, index, item) {
         if (!ledger_view_parse(&out->items[index], item, err))
             return false;
         out->count++;
@@ -199,8 +197,7 @@ static bool partition_lags_parse(struct partition_lags *out, const json_t *docum
         return err_set(err, ERR_INVALID, "\"partitions\" is no list");
     size_t index;
     const json_t *item;
-    json_array_foreach(list, index, item)
-    {
+    json_array_foreach(list, index, item) {
         const json_int_t number = json_integer_value(json_object_get(item, "partition"));
         if (number < 0 || number >= PARTITIONS_MAX)
             return err_set(err, ERR_INVALID, "\"partition\" is out of range");

@@ -52,8 +52,7 @@ static void print_document(const json_t *document)
 {
     const char *name, *gap = "";
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)document, name, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)document, name, value) {
         printf("%s%s ", gap, name);
         print_value(value);
         gap = "  ";

@@ -27,8 +27,7 @@ static bool calls_check(struct grpc_connection *c)
 {
     const struct grpc_server_config *config = &c->loop->core->config;
     struct grpc_call *call;
-    LIST_FOREACH(call, &c->calls, links)
-    {
+    LIST_FOREACH(call, &c->calls, links) {
         if (!call->on_stream)
             continue;
         const bool late = over(c, call->begun_mono_ns, config->request_timeout_ms);

@@ -68,7 +68,7 @@ void http_streams_end(struct http_streams *streams)
     streams->ending = true;
     struct http_stream *s;
     LIST_FOREACH(s, &streams->open, links)
-    end_locked(s);
+        end_locked(s);
     pthread_mutex_unlock(&streams->mu);
 }
 
@@ -77,8 +77,7 @@ static void end_by_id(struct http_streams *streams, uint64_t id)
 {
     pthread_mutex_lock(&streams->mu);
     struct http_stream *s;
-    LIST_FOREACH(s, &streams->open, links)
-    {
+    LIST_FOREACH(s, &streams->open, links) {
         if (s->id == id)
             end_locked(s);
     }

@@ -172,7 +172,7 @@ static void wake_all_locked(struct stream_hub *hub)
 {
     struct stream *s;
     LIST_FOREACH(s, &hub->open, links)
-    http_stream_wake(s->http);
+        http_stream_wake(s->http);
 }
 
 // The newest is kept even when nobody listens: a stream that is just opening reads its first event

@@ -78,7 +78,7 @@ static void wake_all(struct hub *hub, int news, bool over)
     hub->over |= over;
     struct subscriber *s;
     LIST_FOREACH(s, &hub->subscribers, links)
-    http_stream_wake(s->stream);
+        http_stream_wake(s->stream);
     pthread_mutex_unlock(&hub->mu);
 }
 
