@@ -98,7 +98,6 @@ static void run(struct totals *t)
         continue;
 }
 
-// The last commit comes before the end of the streams, so that they tell it.
 static void stop(struct totals *t)
 {
     log_info("main", "stopping");
@@ -106,6 +105,7 @@ static void stop(struct totals *t)
     stop_limit(t->config.shutdown_grace_ms);
 }
 
+// The consumer ends first, with its last commit: the streams still tell it before they end.
 static void destroy(struct totals *t)
 {
     if (t->consumer != NULL)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What readers see: a copy of the committed state under a mutex that is held only while something
-// small is copied, never during I/O.
+// What readers see: a copy of the committed state under a mutex that is held while something is
+// copied (the list of all sources is the longest), never during I/O.
 // put, replace, restore, committed: the consumer; read_*: any thread.
 #ifndef ABACUS_TOTALS_VIEW_H
 #define ABACUS_TOTALS_VIEW_H
