@@ -18,7 +18,7 @@
 #define TOPIC         "abacus.sums"
 #define PARTITIONS    4
 #define WAIT_MS       60000
-#define SEQUENCES_MAX 40000
+#define SEQUENCES_MAX 70000
 
 static const struct kafka_topic topic = {.name = TOPIC, .partitions = PARTITIONS, .replication = 1};
 

@@ -3,10 +3,12 @@
 // is reached, in a process of its own; the next one must make up for it. Only with -Dfaults=true.
 #include "relay_fixture.h"
 
+#include "adder/publisher.h"
+
 #include <spawn.h>
 #include <sys/wait.h>
 
-#define ROWS 3000
+#define ROWS (PUBLISHER_WINDOW + 1000) // more than can be acknowledged at once
 
 extern char **environ;
 static const char *program;
