@@ -14,6 +14,7 @@
 #define ENDS_MS       1000
 #define ENDS_NS       NS_PER_S
 #define REPORT_NS     NS_PER_S
+#define JUMP_NS       (10 * NS_PER_S)
 
 struct place {
     int32_t partition;
@@ -35,6 +36,8 @@ struct positions {
     bool unreported;
     int64_t report_mono_ns; // not before
     int64_t ask_mono_ns;    // likewise
+    int64_t jump_mono_ns;   // likewise, to be logged
+    int64_t jumps_unsaid;
     // shared: the consumer writes under mu and reads without, others read under mu
     pthread_mutex_t mu;
     struct place *places; // owned
@@ -208,17 +211,34 @@ bool positions_is_back(struct positions *p, int32_t partition, int64_t offset)
     return place != NULL && offset < place->expected;
 }
 
+// A topic that is compacted, or written by transactions (each ends with a mark that takes an
+// offset), has a jump every few events: those are not worth a line each.
+static void jump_log(struct positions *p, const struct place *place, int64_t offset)
+{
+    const int64_t now = clock_mono_ns();
+    const bool back = offset < place->expected;
+    if (!back && now < p->jump_mono_ns) {
+        p->jumps_unsaid++;
+        return;
+    }
+    log_warn("consumer",
+             "partition %" PRId32 " goes on at offset %" PRId64 " instead of %" PRId64
+             ": %s (%" PRId64 " more jumps before)",
+             place->partition, offset, place->expected,
+             back ? "the topic was made anew or lost data"
+                  : "what is between was deleted, or is no message",
+             p->jumps_unsaid);
+    p->jump_mono_ns = now + JUMP_NS;
+    p->jumps_unsaid = 0;
+}
+
 bool positions_read(struct positions *p, int32_t partition, int64_t offset)
 {
     struct place *place = place_find(p, partition);
     if (place == NULL)
         return false;
     if (place->expected >= 0 && offset != place->expected)
-        log_warn("consumer",
-                 "partition %" PRId32 " goes on at offset %" PRId64 " instead of %" PRId64 ": %s",
-                 partition, offset, place->expected,
-                 offset < place->expected ? "the topic was made anew or lost data"
-                                          : "what is between was deleted before it was read");
+        jump_log(p, place, offset);
     place->expected = offset + 1;
     return true;
 }
