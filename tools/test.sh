@@ -5,25 +5,23 @@
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-# In this order: what fails fastest comes first.
-test_suites="tidy unit clang asan tsan fuzz system interop crash"
-
-passed=0 failed=0
+# Suites in a lane run one after another, lanes beside each other: most tests wait more than they
+# work. Within a lane, what fails fastest comes first.
+test_lanes=("tidy unit clang fuzz" "asan tsan" "system interop crash")
+test_suites=${test_lanes[*]}
 
 step() { # NAME WHAT COMMAND...
-    local what=$2 log=$run/test/$1.log started
+    local name=$1 what=$2 log=$run/test/$1.log started
     shift 2
     started=$(now_ms)
-    [ ! -t 1 ] || printf '%s  ...  %s%s\r' "$dim" "$what" "$plain"
     if "$@" >"$log" 2>&1; then
-        passed=$((passed + 1))
+        echo "$name" >>"$run/test/passed"
         printf '%sok%s    %-52s %6s s  %s\n' "$green" "$plain" "$what" \
             "$(seconds_since "$started")" "$(summary "$log")"
     else
-        failed=$((failed + 1))
-        printf '%sFAIL%s  %-52s %6s s\n' "$red" "$plain" "$what" "$(seconds_since "$started")"
-        tail -n 60 "$log" | sed 's/^/      /'
-        say "      whole log: $log"
+        echo "$name" >>"$run/test/failed"
+        printf '%sFAIL%s  %-52s %6s s\n%s\n      whole log: %s\n' "$red" "$plain" "$what" \
+            "$(seconds_since "$started")" "$(tail -n 60 "$log" | sed 's/^/      /')" "$log"
     fi
 }
 
@@ -98,9 +96,34 @@ crash_campaign() {
     ABACUS_BUILD=$build "$python" "$root/tests/system/crash.py" "$@"
 }
 
+run_lane() { # SUITE...
+    local suite
+    for suite in "$@"; do "suite_$suite"; done
+}
+
+# Each lane is a process group, so that Ctrl-C reaches all that it has started.
+run_lanes() {
+    local lane suites groups=()
+    set -m
+    trap 'kill -INT -- "${groups[@]/#/-}" 2>/dev/null; exit 130' INT TERM
+    for lane in "${test_lanes[@]}"; do
+        read -ra suites <<<"$lane"
+        run_lane "${suites[@]}" </dev/null &
+        groups+=($!)
+    done
+    wait
+    trap - INT TERM
+}
+
+count_lines() { if [ -f "$1" ]; then wc -l <"$1"; else echo 0; fi; }
+
 run_tests() {
-    local suites=("$@") suite started
+    local suite started failed
     started=$(now_ms)
+    for suite in "$@"; do
+        [ "$1" = crash ] || [[ " $test_suites " == *" $suite "* ]] ||
+            usage_error "test: no suite \"$suite\""
+    done
     need "$needs_build$needs_test"
     need_fuzzer
     need_python
@@ -111,13 +134,11 @@ run_tests() {
         crash_campaign "$@"
         return
     fi
-    [ $# -gt 0 ] || read -ra suites <<<"$test_suites"
-    for suite in "${suites[@]}"; do
-        [[ " $test_suites " == *" $suite "* ]] || usage_error "test: no suite \"$suite\""
-    done
     mkdir -p "$run/test"
-    for suite in "${suites[@]}"; do "suite_$suite"; done
-    say "${dim}in $(seconds_since "$started") s$plain"
-    say "$passed passed, $failed failed"
+    rm -f "$run/test/passed" "$run/test/failed"
+    if [ $# -gt 0 ]; then run_lane "$@"; else run_lanes; fi
+    say "${dim}in $(seconds_since "$started") s; logs in ${run#"$PWD/"}/test$plain"
+    failed=$(count_lines "$run/test/failed")
+    say "$(count_lines "$run/test/passed") passed, $failed failed"
     [ "$failed" -eq 0 ]
 }
