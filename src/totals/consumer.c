@@ -29,7 +29,6 @@
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   5000
 #define CLOSE_NS       (3 * NS_PER_S) // to leave the group; it expires by itself otherwise
-
 static_assert(BATCH_MAX <= LEDGER_BATCH_MAX, "a batch is one transaction");
 
 struct batch {
@@ -42,19 +41,21 @@ struct consumer {
     // fixed after create
     struct consumer_config config;
     struct ledger *ledger; // borrowed
-    rd_kafka_t *rk;        // owned
-    rd_kafka_queue_t *queue;
     struct positions *positions;
     struct dead_letters *dead_letters;
     struct mailbox *stop; // woken once
     pthread_t thread;
     // the thread's own
+    rd_kafka_t *rk; // owned; NULL: between two clients
+    bool fatal;     // rk is of no use any more
     struct batch batch;
     rd_kafka_message_t *held;       // owned; the first of the next batch, or NULL
     char trouble[ERR_TEXT_MAX];     // what was last logged of the ledger; "": all is well
     rd_kafka_resp_err_t poll_error; // what was last logged of Kafka; 0: all is well
     // shared
     _Atomic bool stopping;
+    pthread_mutex_t mu;      // held for a yield, so that the queue stays meanwhile
+    rd_kafka_queue_t *queue; // owned, of rk
 };
 
 static bool stopping(struct consumer *c)
@@ -83,8 +84,8 @@ static void trouble_set(struct consumer *c, const char *text)
     readiness_set(c->config.readiness, c->config.readiness_index, text[0] == '\0', text);
 }
 
-// Kafka away is no reason to stop answering reads, so it does not touch readiness. But a fatal
-// error stays: another process runs on a copy of this ledger.
+// Kafka away is no reason to stop answering reads, so it does not touch readiness. A fatal error
+// does, until there is a new client.
 static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const char *text)
 {
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
@@ -95,7 +96,8 @@ static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const c
         log_warn("consumer", "Kafka: %s", text);
     else
         log_info("consumer", "Kafka delivers again");
-    if (code == RD_KAFKA_RESP_ERR__FATAL)
+    c->fatal |= code == RD_KAFKA_RESP_ERR__FATAL;
+    if (c->fatal)
         readiness_set(c->config.readiness, c->config.readiness_index, false, text);
     c->poll_error = code;
 }
@@ -340,25 +342,7 @@ static void leave(struct consumer *c)
     rd_kafka_queue_destroy(rest);
 }
 
-static void *consumer_run(void *arg)
-{
-    struct consumer *c = arg;
-    subscribe(c);
-    while (!stopping(c)) {
-        batch_collect(c);
-        if (c->batch.count > 0)
-            batch_settle(c);
-        batch_clear(&c->batch);
-        positions_report(c->positions, false);
-        positions_ask_ends(c->positions);
-    }
-    drop_in_hand(c);
-    leave(c);
-    return NULL;
-}
-
-// --- life ---
-
+// --- the client ---
 // What correctness rests on: offsets are ours, and a lost place means from the earliest on.
 // Cooperative assignment hangs and forgets in librdkafka 2.0.2.
 static const struct kafka_property fixed[] = {
@@ -404,10 +388,65 @@ static bool client_create(struct consumer *c, struct err *err)
     if (!kafka_new(&c->rk, RD_KAFKA_CONSUMER, conf, err))
         return false;
     rd_kafka_poll_set_consumer(c->rk);
+    pthread_mutex_lock(&c->mu);
     c->queue = rd_kafka_queue_get_consumer(c->rk);
+    pthread_mutex_unlock(&c->mu);
     return true;
 }
 
+static void client_destroy(struct consumer *c)
+{
+    if (c->rk == NULL)
+        return;
+    pthread_mutex_lock(&c->mu);
+    rd_kafka_queue_destroy(c->queue);
+    c->queue = NULL;
+    pthread_mutex_unlock(&c->mu);
+    rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    c->rk = NULL;
+}
+
+// A fatal error ends a client, but not its place, which is in the ledger. Mostly it fenced itself:
+// when Kafka is away for longer than the session, librdkafka forgets its member id, and an offset
+// that it then reports looks like another's. Two on copies of one ledger take turns, and say so.
+static void client_renew(struct consumer *c)
+{
+    drop_in_hand(c);
+    leave(c);
+    positions_client_set(c->positions, NULL);
+    client_destroy(c);
+    struct err err;
+    for (int ms = PAUSE_FIRST_MS; c->rk == NULL && back_off(c, &ms);)
+        trouble_set(c, client_create(c, &err) ? "" : err.text);
+    if (c->rk == NULL)
+        return; // the service stops
+    positions_client_set(c->positions, c->rk);
+    c->fatal = false;
+    readiness_set(c->config.readiness, c->config.readiness_index, true, "");
+    subscribe(c);
+}
+
+static void *consumer_run(void *arg)
+{
+    struct consumer *c = arg;
+    subscribe(c);
+    while (!stopping(c)) {
+        batch_collect(c);
+        if (c->batch.count > 0)
+            batch_settle(c);
+        batch_clear(&c->batch);
+        positions_report(c->positions, false);
+        positions_ask_ends(c->positions);
+        if (c->fatal)
+            client_renew(c);
+    }
+    drop_in_hand(c);
+    if (c->rk != NULL)
+        leave(c);
+    return NULL;
+}
+
+// --- life ---
 bool consumer_create(struct consumer **out, const struct consumer_config *config,
                      struct ledger *ledger, struct err *err)
 {
@@ -419,6 +458,7 @@ bool consumer_create(struct consumer **out, const struct consumer_config *config
     c->config = *config;
     c->ledger = ledger;
     c->stop = mailbox_create(1);
+    pthread_mutex_init(&c->mu, NULL);
     if (!dead_letters_create(&c->dead_letters, &config->kafka, &config->dead_letter_topic, err) ||
         !client_create(c, err)) {
         consumer_destroy(c);
@@ -439,7 +479,10 @@ void consumer_stop(struct consumer *c)
 {
     atomic_store_explicit(&c->stopping, true, memory_order_release);
     mailbox_wake(c->stop);
-    rd_kafka_queue_yield(c->queue); // a poll that waits returns
+    pthread_mutex_lock(&c->mu);
+    if (c->queue != NULL)
+        rd_kafka_queue_yield(c->queue); // a poll that waits returns
+    pthread_mutex_unlock(&c->mu);
     CHECK_INT(pthread_join(c->thread, NULL), ==, 0);
 }
 
@@ -447,12 +490,10 @@ void consumer_destroy(struct consumer *c)
 {
     if (c == NULL)
         return;
-    if (c->rk != NULL) {
-        rd_kafka_queue_destroy(c->queue);
-        rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    }
+    client_destroy(c);
     dead_letters_destroy(c->dead_letters);
     positions_destroy(c->positions);
     mailbox_destroy(c->stop);
+    pthread_mutex_destroy(&c->mu);
     free(c);
 }

@@ -28,7 +28,6 @@ struct place {
 
 struct positions {
     // fixed after create
-    rd_kafka_t *rk;
     const char *topic;
     struct ledger *ledger;
     // the consumer's own
@@ -40,6 +39,7 @@ struct positions {
     int64_t jumps_unsaid;
     // shared: the consumer writes under mu and reads without, others read under mu
     pthread_mutex_t mu;
+    rd_kafka_t *rk;       // borrowed; NULL: only while there are no places
     struct place *places; // owned
     size_t count;
 };
@@ -72,6 +72,14 @@ static void places_replace(struct positions *p, struct place *places, size_t cou
     pthread_mutex_unlock(&p->mu);
     p->hint = 0;
     free(old);
+}
+
+void positions_client_set(struct positions *p, rd_kafka_t *rk)
+{
+    places_replace(p, NULL, 0);
+    pthread_mutex_lock(&p->mu);
+    p->rk = rk;
+    pthread_mutex_unlock(&p->mu);
 }
 
 static struct place *place_find(struct positions *p, int32_t partition)

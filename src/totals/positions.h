@@ -12,6 +12,8 @@ struct positions;
 // rk, ledger: borrowed; topic: its name, borrowed.
 struct positions *positions_create(rd_kafka_t *rk, const char *topic, struct ledger *ledger);
 void positions_destroy(struct positions *p);
+// Another client takes over, or none for now (NULL); partitions must be assigned anew.
+void positions_client_set(struct positions *p, rd_kafka_t *rk);
 
 // Assigns these partitions from where the ledger says; fills in their offsets. A place that Kafka
 // does not have any more is said loudly and reading begins at the earliest event there is.

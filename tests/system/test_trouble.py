@@ -88,6 +88,21 @@ def test_replay_says_what_is_no_longer_there(system):
     assert status == 404 and b"5" in body
 
 
+def test_totals_that_was_fenced_off_takes_its_place_again(system):
+    """Kafka lets only one member of a name into a group. Whoever takes totals' name ends its Kafka
+    client for good, and so does totals itself when its session ends at a bad moment."""
+    with Load(system.adder) as load:
+        load.answered(100)
+        system.totals.wait_for_log("reading from offset")
+        group = f"{system.topic}.totals"
+        name = system.kafka.member_names(group)[0]
+        system.kafka.join_as(group, name, system.topic)
+        system.totals.wait_for_log("FATAL.*fenced")
+        load.answered(100)
+    assert_all_arrived(system, load.sum, load.count)
+    assert system.totals.ready()
+
+
 # --- kill and stop ---
 @pytest.mark.parametrize("victim", ["adder", "totals"])
 def test_killed_under_load_nothing_is_lost_or_doubled(system, victim):

@@ -28,6 +28,24 @@ class Broker:
     def topics(self):
         return self.admin().list_topics(timeout=PATIENCE_S).topics
 
+    def member_names(self, group):
+        """The static members of a consumer group."""
+        admin = self.admin()
+        described = admin.describe_consumer_groups([group])[group].result(PATIENCE_S)
+        return [member.group_instance_id for member in described.members]
+
+    def join_as(self, group, name, topic):
+        """Joins the group under this name, and leaves again."""
+        consumer = confluent_kafka.Consumer({
+            "bootstrap.servers": self.address, "group.id": group, "group.instance.id": name,
+            "partition.assignment.strategy": "range", "enable.auto.commit": False})
+        joined = []
+        consumer.subscribe([topic], on_assign=lambda *_: joined.append(True))
+        try:
+            wait_until(lambda: (consumer.poll(0.1), joined)[1], f"{name} to join {group}")
+        finally:
+            consumer.close()
+
     def produce(self, topic, key, value, headers, partition=0):
         """One message, acknowledged before this returns."""
         failures = []
