@@ -102,8 +102,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 static bool conf_create(rd_kafka_conf_t **out, const struct kafka_config *config,
                         struct publisher *p, struct err *err)
 {
-    if (!kafka_conf_create(out, config, CLIENT_ID, fixed, COUNT_OF(fixed), defaults,
-                           COUNT_OF(defaults), err))
+    static const struct kafka_client client = {
+        CLIENT_ID, {fixed, COUNT_OF(fixed)}, {defaults, COUNT_OF(defaults)}};
+    if (!kafka_conf_create(out, config, &client, err))
         return false;
     rd_kafka_conf_set_opaque(*out, p);
     rd_kafka_conf_set_dr_msg_cb(*out, on_delivered);

@@ -393,7 +393,8 @@ bool relay_replay(struct relay *relay, int64_t from, struct err *err)
     pthread_mutex_lock(&relay->mu);
     while (relay->replay != NULL && !relay->ended) // another caller's turn
         pthread_cond_wait(&relay->changed, &relay->mu);
-    relay->replay = relay->ended ? relay->replay : &replay;
+    if (!relay->ended)
+        relay->replay = &replay;
     mailbox_wake(relay->mailbox);
     while (!replay.done && !relay->ended)
         pthread_cond_wait(&relay->changed, &relay->mu);

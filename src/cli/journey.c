@@ -59,8 +59,9 @@ static bool reader_create(const struct journey_config *config, rd_kafka_t **out,
         {"auto.offset.reset", "earliest"},
     };
     const struct kafka_config kafka = {config->kafka_bootstrap_servers, &config->kafka_properties};
+    const struct kafka_client client = {.id = "abacus-cli", .fixed = KAFKA_PROPERTIES(fixed)};
     rd_kafka_conf_t *conf;
-    return kafka_conf_create(&conf, &kafka, "abacus-cli", fixed, COUNT_OF(fixed), NULL, 0, err) &&
+    return kafka_conf_create(&conf, &kafka, &client, err) &&
            kafka_new(out, RD_KAFKA_CONSUMER, conf, err);
 }
 

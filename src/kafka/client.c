@@ -64,11 +64,10 @@ static bool set(rd_kafka_conf_t *conf, const char *key, const char *value, struc
     return err_set(err, ERR_USAGE, "Kafka property %s: %s", key, text);
 }
 
-static bool set_all(rd_kafka_conf_t *conf, const struct kafka_property *properties, size_t count,
-                    struct err *err)
+static bool set_all(rd_kafka_conf_t *conf, struct kafka_properties properties, struct err *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!set(conf, properties[i].key, properties[i].value, err))
+    for (size_t i = 0; i < properties.count; i++) {
+        if (!set(conf, properties.list[i].key, properties.list[i].value, err))
             return false;
     }
     return true;
@@ -112,68 +111,59 @@ static bool split(const char *item, struct user_property *out, struct err *err)
     return true;
 }
 
-struct fixed_properties {
-    const struct kafka_property *list;
-    size_t count;
-    struct kafka_property brokers;
-    const rd_kafka_conf_t *conf; // as it must stay
+// A configuration while the user's properties are set, and how it was before.
+struct change {
+    rd_kafka_conf_t *conf;
+    const rd_kafka_conf_t *before;
 };
 
 // librdkafka knows many properties by two names, so what is compared is what was done.
-static bool check_untouched(const struct kafka_property *fixed, const rd_kafka_conf_t *before,
-                            const rd_kafka_conf_t *after, const char *key, struct err *err)
+static bool check_untouched(const struct change *change, struct kafka_properties fixed,
+                            const char *key, struct err *err)
 {
-    if (strcmp(key, fixed->key) != 0 && is_unchanged(before, after, fixed->key))
-        return true;
-    return err_set(err, ERR_USAGE, "Kafka property %s cannot be set: it must be %s", key,
-                   fixed->value);
-}
-
-static bool set_user(rd_kafka_conf_t *conf, const char *item, const struct fixed_properties *fixed,
-                     struct err *err)
-{
-    struct user_property user;
-    if (!split(item, &user, err) || !set(conf, user.key, user.value, err) ||
-        !check_untouched(&fixed->brokers, fixed->conf, conf, user.key, err))
-        return false;
-    for (size_t i = 0; i < fixed->count; i++) {
-        if (!check_untouched(&fixed->list[i], fixed->conf, conf, user.key, err))
-            return false;
+    for (size_t i = 0; i < fixed.count; i++) {
+        const struct kafka_property *one = &fixed.list[i];
+        if (strcmp(key, one->key) == 0 || !is_unchanged(change->before, change->conf, one->key))
+            return err_set(err, ERR_USAGE, "Kafka property %s cannot be set: it must be %s", key,
+                           one->value);
     }
     return true;
 }
 
-// Takes the list of fixed ones without conf.
+static bool set_user(const struct change *change, const char *item, struct kafka_properties fixed,
+                     struct err *err)
+{
+    // The brokers have an option of their own; a second place for them would only confuse.
+    static const struct kafka_property brokers[] = {{"bootstrap.servers", "the option"}};
+    struct user_property user;
+    return split(item, &user, err) && set(change->conf, user.key, user.value, err) &&
+           check_untouched(change, KAFKA_PROPERTIES(brokers), user.key, err) &&
+           check_untouched(change, fixed, user.key, err);
+}
+
 static bool set_users(rd_kafka_conf_t *conf, const struct option_list *properties,
-                      struct fixed_properties fixed, struct err *err)
+                      struct kafka_properties fixed, struct err *err)
 {
     rd_kafka_conf_t *before = rd_kafka_conf_dup(conf);
-    fixed.conf = before;
+    const struct change change = {conf, before};
     bool ok = true;
     for (size_t i = 0; ok && properties != NULL && i < properties->count; i++)
-        ok = set_user(conf, properties->items[i], &fixed, err);
+        ok = set_user(&change, properties->items[i], fixed, err);
     rd_kafka_conf_destroy(before);
     return ok;
 }
 
 bool kafka_conf_create(rd_kafka_conf_t **out, const struct kafka_config *config,
-                       const char *client_id, const struct kafka_property *fixed,
-                       size_t fixed_count, const struct kafka_property *defaults,
-                       size_t defaults_count, struct err *err)
+                       const struct kafka_client *client, struct err *err)
 {
     if (config->bootstrap_servers[0] == '\0')
         return err_set(err, ERR_USAGE, "no Kafka broker is given");
-    // The brokers have an option of their own; a second place for them would only confuse.
-    const struct fixed_properties all = {
-        .list = fixed,
-        .count = fixed_count,
-        .brokers = {"bootstrap.servers", config->bootstrap_servers},
-    };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, kafka_log);
-    if (set(conf, "client.id", client_id, err) && set_all(conf, defaults, defaults_count, err) &&
-        set_all(conf, &all.brokers, 1, err) && set_all(conf, fixed, fixed_count, err) &&
-        set_users(conf, config->properties, all, err)) {
+    if (set(conf, "client.id", client->id, err) && set_all(conf, client->defaults, err) &&
+        set(conf, "bootstrap.servers", config->bootstrap_servers, err) &&
+        set_all(conf, client->fixed, err) &&
+        set_users(conf, config->properties, client->fixed, err)) {
         *out = conf;
         return true;
     }

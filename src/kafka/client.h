@@ -19,13 +19,23 @@ struct kafka_property {
     const char *key, *value;
 };
 
-// A configuration with, in this order of precedence: `fixed` (what correctness rests on: a user's
-// property of the same key is ERR_USAGE), the user's properties, `defaults`. librdkafka's log lines
-// go to log.h. *out: owned until rd_kafka_new succeeds. ERR_USAGE: names the property.
+struct kafka_properties {
+    const struct kafka_property *list;
+    size_t count;
+};
+#define KAFKA_PROPERTIES(array) ((struct kafka_properties){array, COUNT_OF(array)})
+
+// What a part of the program wants of its client.
+struct kafka_client {
+    const char *id;                   // client.id
+    struct kafka_properties fixed;    // what correctness rests on: a user's is ERR_USAGE
+    struct kafka_properties defaults; // a user's property wins
+};
+
+// A configuration from both. librdkafka's log lines go to log.h. *out: owned until rd_kafka_new
+// succeeds. ERR_USAGE: names the property.
 MUST_USE bool kafka_conf_create(rd_kafka_conf_t **out, const struct kafka_config *config,
-                                const char *client_id, const struct kafka_property *fixed,
-                                size_t fixed_count, const struct kafka_property *defaults,
-                                size_t defaults_count, struct err *err);
+                                const struct kafka_client *client, struct err *err);
 
 // rd_kafka_new that gives its error; takes conf also on failure.
 MUST_USE bool kafka_new(rd_kafka_t **out, rd_kafka_type_t type, rd_kafka_conf_t *conf,

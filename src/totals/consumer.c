@@ -29,6 +29,7 @@
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   5000
 #define CLOSE_NS       (3 * NS_PER_S) // to leave the group; it expires by itself otherwise
+
 static_assert(BATCH_MAX <= LEDGER_BATCH_MAX, "a batch is one transaction");
 
 struct batch {
@@ -377,9 +378,10 @@ static bool client_create(struct consumer *c, struct err *err)
     memcpy(own, fixed, sizeof(fixed));
     own[COUNT_OF(fixed)] = (struct kafka_property){"group.id", c->config.group};
     own[COUNT_OF(fixed) + 1] = (struct kafka_property){"group.instance.id", total.ledger.text};
+    const struct kafka_client client = {"abacus-totals", KAFKA_PROPERTIES(own),
+                                        KAFKA_PROPERTIES(defaults)};
     rd_kafka_conf_t *conf;
-    if (!kafka_conf_create(&conf, &c->config.kafka, "abacus-totals", own, COUNT_OF(own), defaults,
-                           COUNT_OF(defaults), err))
+    if (!kafka_conf_create(&conf, &c->config.kafka, &client, err))
         return false;
     queue_pause_shorten(conf);
     rd_kafka_conf_set_opaque(conf, c);

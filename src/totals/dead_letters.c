@@ -55,8 +55,9 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 
 static bool conf_create(struct dead_letters *d, rd_kafka_conf_t **out, struct err *err)
 {
-    if (!kafka_conf_create(out, &d->config, "abacus-totals-dead-letters", fixed, COUNT_OF(fixed),
-                           defaults, COUNT_OF(defaults), err))
+    static const struct kafka_client client = {
+        "abacus-totals-dead-letters", {fixed, COUNT_OF(fixed)}, {defaults, COUNT_OF(defaults)}};
+    if (!kafka_conf_create(out, &d->config, &client, err))
         return false;
     rd_kafka_conf_set_dr_msg_cb(*out, on_delivery);
     rd_kafka_conf_set_opaque(*out, d);

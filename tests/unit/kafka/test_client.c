@@ -20,8 +20,9 @@ static bool create(rd_kafka_conf_t **out, const char *property, struct err *err)
 {
     const struct option_list properties = {.items = {property}, .count = property != NULL};
     const struct kafka_config config = {"127.0.0.1:1", &properties};
-    return kafka_conf_create(out, &config, "unit", fixed, COUNT_OF(fixed), defaults,
-                             COUNT_OF(defaults), err);
+    const struct kafka_client client = {"unit", KAFKA_PROPERTIES(fixed),
+                                        KAFKA_PROPERTIES(defaults)};
+    return kafka_conf_create(out, &config, &client, err);
 }
 
 static void expect_property(const rd_kafka_conf_t *conf, const char *key, const char *want)
@@ -110,9 +111,10 @@ static void brokers_must_be_given(void **state)
 {
     (void)state;
     const struct kafka_config config = {"", NULL};
+    const struct kafka_client client = {.id = "unit"};
     rd_kafka_conf_t *conf = NULL;
     struct err err = {.text = ""};
-    assert_false(kafka_conf_create(&conf, &config, "unit", NULL, 0, NULL, 0, &err));
+    assert_false(kafka_conf_create(&conf, &config, &client, &err));
     assert_int_equal(err.code, ERR_USAGE);
 }
 

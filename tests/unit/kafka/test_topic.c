@@ -24,10 +24,11 @@ static rd_kafka_t *client_of(const char *brokers)
 {
     static const struct kafka_property defaults[] = {{"allow.auto.create.topics", "false"}};
     const struct kafka_config config = {brokers, NULL};
+    const struct kafka_client client = {.id = "unit", .defaults = KAFKA_PROPERTIES(defaults)};
     struct err err = {.text = ""};
     rd_kafka_conf_t *conf = NULL;
     rd_kafka_t *rk = NULL;
-    EXPECT(kafka_conf_create(&conf, &config, "unit", NULL, 0, defaults, COUNT_OF(defaults), &err) &&
+    EXPECT(kafka_conf_create(&conf, &config, &client, &err) &&
                kafka_new(&rk, RD_KAFKA_PRODUCER, conf, &err),
            "%s", err.text);
     return rk;
