@@ -98,6 +98,7 @@ crash_campaign() {
 
 run_lane() { # SUITE...
     local suite
+    trap 'exit 130' INT TERM
     for suite in "$@"; do "suite_$suite"; done
 }
 

@@ -16,6 +16,9 @@ CLI = BUILD / "src/cli/abacus-cli"
 # A sanitizer's build is slower, and so is a machine that compiles at the same time.
 PATIENCE_S = 30
 
+# However the tests end, nothing that they started stays behind.
+DIE_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
+
 REPORTS = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|check failed",
                      re.IGNORECASE)
 
@@ -58,7 +61,7 @@ class Process:
         self.killed = False
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(
-                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                [*DIE_WITH_US, *self.command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env=self.environment, start_new_session=True)
         return self
 
