@@ -9,34 +9,22 @@
 #include "totals/consumer.h"
 
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/log.h"
 #include "base/mailbox.h"
-#include "totals/dead_letters.h"
-#include "totals/positions.h"
+#include "totals/batch.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_MAX      512  // events: more saves nothing, and each is memory
 #define POLL_MS        1000 // an idle turn, for what is done by the clock
 #define STALL_MS       1    // without an event although there are some: fetching sleeps
 #define TOPICS_MS      1000 // for the brokers to answer whether a topic is there
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   5000
 #define CLOSE_NS       (3 * NS_PER_S) // to leave the group; it expires by itself otherwise
-
-static_assert(BATCH_MAX <= LEDGER_BATCH_MAX, "a batch is one transaction");
-
-struct batch {
-    size_t count;
-    struct ledger_entry entries[BATCH_MAX];
-    struct dead_letter letters[BATCH_MAX]; // beside its entry; message and reason: owned
-};
 
 struct consumer {
     // fixed after create
@@ -103,73 +91,13 @@ static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const c
     c->poll_error = code;
 }
 
-// --- the batch ---
-static void entry_clear(struct dead_letter *letter)
-{
-    rd_kafka_message_destroy(letter->message);
-    free((char *)(uintptr_t)letter->reason);
-}
-
-static void batch_clear(struct batch *b)
-{
-    for (size_t i = 0; i < b->count; i++)
-        entry_clear(&b->letters[i]);
-    b->count = 0;
-}
-
+// --- what is in hand ---
 static void drop_in_hand(struct consumer *c)
 {
     batch_clear(&c->batch);
     if (c->held != NULL)
         rd_kafka_message_destroy(c->held);
     c->held = NULL;
-}
-
-static bool decode(const rd_kafka_message_t *m, struct event *event, struct err *err)
-{
-    rd_kafka_headers_t *headers = NULL;
-    if (rd_kafka_message_headers(m, &headers) != 0)
-        headers = NULL;
-    const struct event_message message = {.key = m->key,
-                                          .value = m->payload,
-                                          .key_length = m->key_len,
-                                          .value_length = m->len,
-                                          .headers = headers};
-    return event_decode(&message, event, err);
-}
-
-static void probe(struct consumer *c, const rd_kafka_message_t *m)
-{
-    struct event event;
-    struct err stranger;
-    if (decode(m, &event, &stranger) && !ledger_has(c->ledger, &event))
-        positions_restart(c->positions, m->partition);
-}
-
-// Takes the message. False: it begins a new batch, since offsets within one ascend; not taken.
-static bool batch_add(struct consumer *c, rd_kafka_message_t *m)
-{
-    struct batch *b = &c->batch;
-    if (positions_is_probe(c->positions, m->partition, m->offset)) {
-        probe(c, m);
-        rd_kafka_message_destroy(m);
-        return true;
-    }
-    if (b->count > 0 && positions_is_back(c->positions, m->partition, m->offset))
-        return false;
-    if (!positions_read(c->positions, m->partition, m->offset)) {
-        rd_kafka_message_destroy(m); // left over from before a rebalance
-        return true;
-    }
-    struct ledger_entry *entry = &b->entries[b->count];
-    struct dead_letter *letter = &b->letters[b->count++];
-    entry->partition = m->partition;
-    entry->offset = m->offset;
-    *letter = (struct dead_letter){.message = m};
-    struct err err;
-    entry->dead_letter = !decode(m, &entry->event, &err);
-    letter->reason = entry->dead_letter ? xstrdup(err.text) : NULL;
-    return true;
 }
 
 // The next message that is one, or NULL. Rebalances happen in here.
@@ -200,40 +128,12 @@ static rd_kafka_message_t *first(struct consumer *c)
 static void batch_collect(struct consumer *c)
 {
     rd_kafka_message_t *m = first(c);
-    while (m != NULL && batch_add(c, m))
+    while (m != NULL && batch_take(&c->batch, m))
         m = c->batch.count < BATCH_MAX ? next(c, 0) : NULL;
     c->held = m;
 }
 
 // --- settling it ---
-static void refused_mark(struct batch *b)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        struct dead_letter *letter = &b->letters[i];
-        if (!b->entries[i].dead_letter && b->entries[i].verdict == APPLY_REFUSED &&
-            letter->reason == NULL)
-            letter->reason =
-                xasprintf("refused: source %s would have more than %d missing ranges, or there "
-                          "are too many sources",
-                          b->entries[i].event.source.text, APPLY_RANGES_MAX);
-    }
-}
-
-static bool batch_try(struct consumer *c, struct err *err)
-{
-    struct batch *b = &c->batch;
-    if (fault_here(FAULT_totals_poll))
-        return err_set(err, ERR_UNAVAILABLE, "injected fault");
-    if (!ledger_stage(c->ledger, b->entries, b->count, err))
-        return false;
-    refused_mark(b);
-    if (!dead_letters_send(c->dead_letters, b->letters, b->count, err)) {
-        ledger_rollback(c->ledger);
-        return false;
-    }
-    return ledger_commit(c->ledger, err);
-}
-
 // The ledger is not where we thought: what is in hand may be counted already, so go where it says.
 static void reread(struct consumer *c, const struct err *cause)
 {
@@ -252,7 +152,7 @@ static void reread(struct consumer *c, const struct err *cause)
 static void batch_settle(struct consumer *c)
 {
     struct err err;
-    for (int ms = PAUSE_FIRST_MS; !batch_try(c, &err);) {
+    for (int ms = PAUSE_FIRST_MS; !batch_commit(&c->batch, &err);) {
         if (err.code == ERR_CONFLICT || err.code == ERR_UNKNOWN) {
             reread(c, &err);
             return;
@@ -261,7 +161,6 @@ static void batch_settle(struct consumer *c)
         if (!back_off(c, &ms))
             return;
     }
-    positions_committed(c->positions, c->batch.entries, c->batch.count);
     trouble_set(c, "");
 }
 
@@ -467,6 +366,9 @@ bool consumer_create(struct consumer **out, const struct consumer_config *config
         return false;
     }
     c->positions = positions_create(c->rk, c->config.topic.name, ledger);
+    c->batch.ledger = ledger;
+    c->batch.positions = c->positions;
+    c->batch.dead_letters = c->dead_letters;
     CHECK_INT(pthread_create(&c->thread, NULL, consumer_run, c), ==, 0);
     *out = c;
     return true;
