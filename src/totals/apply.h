@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // totals: the REST service that keeps the running total. Reading order: apply.h (the rule),
-// sources.h (what is known of each source), ledger.h (what is durable), batch.h, consumer.h, rest.h,
-// main.c.
+// sources.h (what is known of each source), ledger.h (what is durable), batch.h, consumer.h,
+// rest.h, main.c.
 // Uses base, store, telemetry, kafka, event.
 //
 // apply.h: is an event new? A source numbers its events 1, 2, 3 … without holes and they arrive in
