@@ -98,7 +98,7 @@ static void run(struct totals *t)
         continue;
 }
 
-static void stop(struct totals *t)
+static void stop_begin(struct totals *t)
 {
     log_info("main", "stopping");
     readiness_set(t->readiness, CONDITION_RUNNING, false, "stopping");
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
     const bool ok = create(&totals, &err);
     if (ok) {
         run(&totals);
-        stop(&totals);
+        stop_begin(&totals);
     } else {
         log_error("main", "%s", err.text);
     }
