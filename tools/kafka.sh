@@ -22,9 +22,13 @@ download() {
     [ -d "$jars" ] && return
     say "Downloading Apache Kafka $version from Maven Central into $jars"
     rm -rf "$jars.part"
+    mkdir -p "$cache"
     mvn -q -B -f "$pom" \
         org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-        -DincludeScope=runtime "-DoutputDirectory=$jars.part"
+        -DincludeScope=runtime "-DoutputDirectory=$jars.part" >"$jars.log" 2>&1 || {
+        cat "$jars.log"
+        fail "Maven could not download Kafka"
+    }
     mv "$jars.part" "$jars"
 }
 

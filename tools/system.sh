@@ -41,7 +41,7 @@ await() {
     shift 2
     until "$@"; do
         if ! alive "${pids[$name]}" || [ "$(now_ms)" -gt "$give_up" ]; then
-            tail -n 5 "$state/$name.log" >&2
+            tail -n 3 "$state/$name.log" | sed 's/.*"message":"\(.*\)"}$/  \1/' >&2
             fail "$name does not start (whole log: $state/$name.log)"
         fi
         sleep 0.02

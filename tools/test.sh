@@ -30,7 +30,7 @@ summary() {
     local found
     found=$(sed -n -e 's/^Ok: *\([0-9]*\) *$/\1 programs/p' \
         -e 's/^=* *\([0-9]* passed.*[0-9]s\).*/\1/p' "$1" | tail -n 1)
-    printf '%s' "${found:-$(tail -n 1 "$1" | cut -c 1-60)}"
+    printf '%s' "${found:-$(tail -n 1 "$1" | cut -c 1-150)}"
 }
 
 # --- one function a suite ---
