@@ -393,7 +393,7 @@ def test_stop_in_two_steps_takes_calls_until_the_last_word(connect):
     raw.ask(3, ECHO)
     raw.answer(3)  # so the first has begun
     raw.acknowledge = False
-    raw.server.popen.terminate()
+    raw.server.terminate()
     assert raw.goaway(NO_ERROR).last_stream == 0x7fffffff
     ping = raw.read_until(lambda f: f.kind == PING)
     raw.ask(5, ECHO, message(b"on its way"))
@@ -412,7 +412,7 @@ def test_stop_answers_what_runs_and_ends_with_success(connect):
     raw.ask(3, ECHO)
     raw.answer(3)
     raw.acknowledge = False
-    raw.server.popen.terminate()
+    raw.server.terminate()
     raw.goaway(NO_ERROR)
     ping = raw.read_until(lambda f: f.kind == PING)
     raw.ask(5, TELL, message(b"release"))
@@ -430,7 +430,7 @@ def test_stop_does_not_wait_for_streams_that_have_no_end(connect):
     raw.send(frame(HEADERS, END_HEADERS, 3, raw.block(WATCH)))  # its message comes late
     raw.ask(5, ECHO)
     raw.answer(5)
-    raw.server.popen.terminate()
+    raw.server.terminate()
     assert raw.goaway(NO_ERROR).last_stream == 0x7fffffff
     raw.goaway(NO_ERROR)
     raw.send_data(3, message())
@@ -444,7 +444,7 @@ def test_stop_cuts_what_does_not_end(connect):
     raw.ask(1, PARK)
     raw.ask(3, ECHO)
     raw.answer(3)
-    raw.server.popen.terminate()
+    raw.server.terminate()
     assert raw.read_to_end()
     assert raw.server.wait() == 1
 

@@ -184,7 +184,7 @@ def test_health_watch_tells_every_change_at_once(serve):
         for status, word in ((NOT_SERVING, b"not_serving"), (SERVING, b"serving")):
             tell(word, timeout=20)
             assert [next(watch).status for watch in watches[1:]] == [status] * 19
-        server.popen.terminate()
+        server.terminate()
         with fails_with(grpc.StatusCode.UNAVAILABLE):
             next(watches[1])
         with fails_with(grpc.StatusCode.UNAVAILABLE):

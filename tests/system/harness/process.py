@@ -58,7 +58,7 @@ class Process:
     def start(self):
         assert not self.running, f"{self.name} runs already"
         self.life_begins = self.log_path.stat().st_size if self.log_path.exists() else 0
-        self.killed = False
+        self.killed = self.asked_to_end = False
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(
                 [*DIE_WITH_US, *self.command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -104,11 +104,16 @@ class Process:
             self.popen.kill()
             self.popen.wait()
 
-    def stop(self, timeout_s=PATIENCE_S):
-        """Asks it to end (SIGTERM) and returns its exit code."""
-        if self.running:
+    def terminate(self):
+        """Asks it to end (SIGTERM), once: the second time it would end without its clean-up."""
+        if self.running and not self.asked_to_end:
+            self.asked_to_end = True
             self.resume()
             self.popen.terminate()
+
+    def stop(self, timeout_s=PATIENCE_S):
+        """Asks it to end and returns its exit code."""
+        self.terminate()
         return self.wait(timeout_s)
 
     def wait(self, timeout_s=PATIENCE_S):
