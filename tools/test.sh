@@ -48,11 +48,11 @@ unit_tests() { # FOLDER [MESON SETUP ARGUMENT]...: compiles the folder and runs 
             --num-processes 4 # most of them wait more than they work
 }
 
-pytests() { # BUILD ARGUMENT...: what each test left behind is in BUILD/system-tests
+pytests() { # BUILD ARGUMENT...: what each test left behind is beside its step's log
     local folder=$1
     shift
     ABACUS_BUILD=$folder "$python" -m pytest -c "$root/tests/system/pytest.ini" \
-        --basetemp "$folder/system-tests" "$@"
+        --basetemp "${log%.log}" "$@"
 }
 
 suite_tidy() {

@@ -24,6 +24,7 @@ struct dead_letters {
 // What correctness rests on: a letter that is acknowledged is there.
 static const struct kafka_property fixed[] = {
     {"enable.idempotence", "true"},
+    {"max.in.flight.requests.per.connection", "1"}, // why: adder/publisher.c
 };
 static const struct kafka_property defaults[] = {
     {"message.timeout.ms", "5000"},     // then the consumer decides: it tries again later

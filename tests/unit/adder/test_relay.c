@@ -117,6 +117,24 @@ static void no_error_of_a_broker_makes_a_hole(void **state)
     assert_int_equal(read_back(s)->highest, rows);
 }
 
+// A broker takes any first sequence of a producer that it does not know. So with a second batch on
+// its way beside the first, librdkafka would take the second's success for the first's as well.
+static void a_first_batch_that_is_turned_away_is_not_taken_for_acknowledged(void **state)
+{
+    struct setup *s = *state;
+    static const struct option_list properties = {.items = {"batch.num.messages=1", "linger.ms=0"},
+                                                  .count = 2};
+    const struct relay_config config = {{rd_kafka_mock_cluster_bootstraps(s->cluster), &properties},
+                                        topic};
+    struct err err = {.text = ""};
+    rd_kafka_mock_push_request_errors(s->cluster, PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+    add_rows(s, 200);
+    EXPECT(relay_create(&s->relay, &config, s->f->outbox, &err), "%s", err.text);
+    wait_published(s, 200);
+    expect_all_in_order(s, 200);
+}
+
 // Each time one descriptor more is left to the new publisher, until it gets all it needs.
 static void a_process_out_of_descriptors_goes_on_when_there_are_some(void **state)
 {
@@ -381,6 +399,7 @@ int main(void)
         RELAY_TEST(a_broker_that_returns_while_nothing_is_sent_is_noticed),
         RELAY_TEST(a_start_without_broker_waits_for_one),
         RELAY_TEST(no_error_of_a_broker_makes_a_hole),
+        RELAY_TEST(a_first_batch_that_is_turned_away_is_not_taken_for_acknowledged),
         RELAY_TEST(a_process_out_of_descriptors_goes_on_when_there_are_some),
         RELAY_TEST(rows_that_nobody_announced_are_found),
         RELAY_TEST(a_slow_broker_only_slows),
