@@ -7,6 +7,9 @@
 
 #define TRACEPARENT_LENGTH 55
 
+#define TRACE_ID_LENGTH    32
+#define SPAN_ID_LENGTH     16
+
 // A checked traceparent in version 00 form, or "" when there is none.
 struct trace_context {
     char traceparent[TRACEPARENT_LENGTH + 1];
@@ -15,5 +18,14 @@ struct trace_context {
 // False (and out is empty): not a valid traceparent; the caller goes on without one. Outer spaces
 // and tabs are tolerated; later versions are read by their first four fields.
 bool trace_context_parse(const char *text, size_t length, struct trace_context *out);
+
+// False also of an empty one.
+bool trace_context_sampled(const struct trace_context *context);
+
+// Its two ids as texts; "" of an empty one.
+struct trace_ids {
+    char trace_id[TRACE_ID_LENGTH + 1], span_id[SPAN_ID_LENGTH + 1];
+};
+struct trace_ids trace_context_ids(const struct trace_context *context);
 
 #endif
