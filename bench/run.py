@@ -18,6 +18,7 @@ import tempfile
 import time
 
 from system import Bench, BenchFailed, Row, Service, System, load_command, load_rate, output_of
+from telemetry import telemetry
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -158,7 +159,7 @@ def start_up(bench):
 MEASUREMENTS = {
     "grpc": grpc_h2load, "client": grpc_client, "outbox": outbox, "apply": apply_rule,
     "ledger": ledger, "rest": rest_reads, "embedded": embedded, "kafka": real_kafka,
-    "latency": latency, "start": start_up,
+    "latency": latency, "start": start_up, "telemetry": telemetry,
 }
 
 

@@ -85,12 +85,13 @@ def get_json(url):
 class Service:
     """One process, its log beside its data, the time it took to say that it is ready."""
 
-    def __init__(self, name, command, folder, ready_url=None):
+    def __init__(self, name, command, folder, ready_url=None, environment=None):
         self.name, self.log, self.command = name, folder / f"{name}.log", command
         started = time.monotonic()
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen([str(word) for word in command], stdout=log,
-                                            stderr=subprocess.STDOUT)
+                                            stderr=subprocess.STDOUT,
+                                            env={**os.environ, **(environment or {})})
         self.ready_ms = 0.0
         if ready_url is not None:
             self._await(lambda: self._answers(ready_url))
@@ -165,10 +166,11 @@ def load_rate(said):
 
 # --- the services ---
 class System:
-    """`with System(bench) as system:` broker (unless one is given), adder, totals, all ready."""
+    """`with System(bench) as system:` broker (unless one is given), adder, totals, all ready.
+    environment: variables for the two services."""
 
-    def __init__(self, bench, kafka=None):
-        self.bench, self.kafka, self.services = bench, kafka, []
+    def __init__(self, bench, kafka=None, environment=None):
+        self.bench, self.kafka, self.environment, self.services = bench, kafka, environment, []
         self.adder = self.totals = None
         self.grpc_port = self.adder_admin_port = self.rest_port = None
 
@@ -203,7 +205,7 @@ class System:
 
     def _run(self, name, command, folder, admin_port=None):
         url = None if admin_port is None else f"http://127.0.0.1:{admin_port}/readyz"
-        self.services.append(Service(name, command, folder, url))
+        self.services.append(Service(name, command, folder, url, self.environment))
         return self.services[-1]
 
     def __exit__(self, *_):
