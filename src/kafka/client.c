@@ -73,11 +73,12 @@ static bool set_all(rd_kafka_conf_t *conf, struct kafka_properties properties, s
     return true;
 }
 
-// In librdkafka's own spelling ("all" reads "-1"). Owned by the caller.
+// In librdkafka's own spelling ("all" reads "-1"); "": a text that is not set. Owned by the caller.
 static char *read_back(const rd_kafka_conf_t *conf, const char *key)
 {
     size_t size = 0;
-    CHECK_INT(rd_kafka_conf_get(conf, key, NULL, &size), ==, RD_KAFKA_CONF_OK);
+    if (rd_kafka_conf_get(conf, key, NULL, &size) == RD_KAFKA_CONF_UNKNOWN)
+        return xstrdup("");
     char *value = xcalloc(1, size + 1);
     CHECK_INT(rd_kafka_conf_get(conf, key, value, &size), ==, RD_KAFKA_CONF_OK);
     return value;
@@ -133,11 +134,15 @@ static bool check_untouched(const struct change *change, struct kafka_properties
 static bool set_user(const struct change *change, const char *item, struct kafka_properties fixed,
                      struct err *err)
 {
-    // The brokers have an option of their own; a second place for them would only confuse.
-    static const struct kafka_property brokers[] = {{"bootstrap.servers", "the option"}};
+    // The brokers have an option of their own; a second place for them would only confuse. With
+    // transactions, which nobody here begins, nothing could be produced.
+    static const struct kafka_property never[] = {
+        {"bootstrap.servers", "given by the option"},
+        {"transactional.id", "left alone"},
+    };
     struct user_property user;
     return split(item, &user, err) && set(change->conf, user.key, user.value, err) &&
-           check_untouched(change, KAFKA_PROPERTIES(brokers), user.key, err) &&
+           check_untouched(change, KAFKA_PROPERTIES(never), user.key, err) &&
            check_untouched(change, fixed, user.key, err);
 }
 

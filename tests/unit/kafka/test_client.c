@@ -75,6 +75,7 @@ static void what_correctness_rests_on_cannot_be_changed(void **state)
         {"enable.idempotence=false", "enable.idempotence"},
         {"enable.idempotence=true", "enable.idempotence"}, // no change, but it means to be one
         {"bootstrap.servers=elsewhere:9092", "bootstrap.servers"},
+        {"transactional.id=mine", "transactional.id"}, // nothing could be produced
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         rd_kafka_conf_t *conf = NULL;
