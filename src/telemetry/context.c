@@ -2,17 +2,20 @@
 #include "telemetry/context.h"
 
 #include <string.h>
+#include <sys/random.h>
 
 // 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
 // ▲  ▲                                ▲                ▲
 // 0  3 trace id                       36 parent id     53 flags
 #define TRACE_AT       3
-#define TRACE_LENGTH   32
 #define PARENT_AT      36
-#define PARENT_LENGTH  16
 #define FLAGS_AT       53
 #define FLAGS_LENGTH   2
 #define VERSION_LENGTH 2
+
+#define FLAG_SAMPLED 1
+#define FLAG_RANDOM \
+    2 // the trace id is random in its last 7 bytes at least (level 2, section 3.2.2.5)
 
 static bool is_hex(const char *text, size_t length)
 {
@@ -38,7 +41,7 @@ static bool is_id(const char *text, size_t length)
 static char known_flags(char low_digit)
 {
     const int value = low_digit <= '9' ? low_digit - '0' : low_digit - 'a' + 10;
-    return (char)('0' + (value & 3));
+    return (char)('0' + (value & (FLAG_SAMPLED | FLAG_RANDOM)));
 }
 
 static bool is_valid(const char *text, size_t length)
@@ -49,8 +52,8 @@ static bool is_valid(const char *text, size_t length)
     if (length > TRACEPARENT_LENGTH &&
         (memcmp(text, "00", VERSION_LENGTH) == 0 || text[TRACEPARENT_LENGTH] != '-'))
         return false;
-    return text[TRACE_AT - 1] == '-' && is_id(text + TRACE_AT, TRACE_LENGTH) &&
-           text[PARENT_AT - 1] == '-' && is_id(text + PARENT_AT, PARENT_LENGTH) &&
+    return text[TRACE_AT - 1] == '-' && is_id(text + TRACE_AT, TRACE_ID_LENGTH) &&
+           text[PARENT_AT - 1] == '-' && is_id(text + PARENT_AT, SPAN_ID_LENGTH) &&
            text[FLAGS_AT - 1] == '-' && is_hex(text + FLAGS_AT, FLAGS_LENGTH);
 }
 
@@ -63,10 +66,74 @@ bool trace_context_parse(const char *text, size_t length, struct trace_context *
         length--;
     if (!is_valid(text, length))
         return false;
-    memcpy(out->traceparent, text, TRACEPARENT_LENGTH);
+    memcpy(out->traceparent, text, TRACESPAN_ID_LENGTH);
     memcpy(out->traceparent, "00", VERSION_LENGTH);
     out->traceparent[FLAGS_AT] = '0';
     out->traceparent[FLAGS_AT + 1] = known_flags(text[FLAGS_AT + 1]);
     out->traceparent[TRACEPARENT_LENGTH] = '\0';
     return true;
+}
+
+static bool has_flag(const struct trace_context *context, int flag)
+{
+    return context->traceparent[0] != '\0' && ((context->traceparent[FLAGS_AT + 1] - '0') & flag);
+}
+
+bool trace_context_sampled(const struct trace_context *context)
+{
+    return has_flag(context, FLAG_SAMPLED);
+}
+
+struct trace_ids trace_context_ids(const struct trace_context *context)
+{
+    struct trace_ids ids = {.trace_id = "", .span_id = ""};
+    if (context->traceparent[0] != '\0') {
+        memcpy(ids.trace_id, context->traceparent + TRACE_AT, TRACE_ID_LENGTH);
+        memcpy(ids.span_id, context->traceparent + PARENT_AT, SPAN_ID_LENGTH);
+    }
+    return ids;
+}
+
+// Asking the kernel for some ids at a time makes one cost tens of nanoseconds.
+static void random_take(uint8_t *out, size_t bytes)
+{
+    static _Thread_local struct {
+        uint8_t data[256]; // as much as getrandom never cuts short
+        size_t left;
+    } pool;
+    if (pool.left < bytes) {
+        CHECK_INT(getrandom(pool.data, sizeof(pool.data), 0), ==, sizeof(pool.data));
+        pool.left = sizeof(pool.data);
+    }
+    pool.left -= bytes;
+    memcpy(out, pool.data + pool.left, bytes);
+}
+
+// As hexadecimal digits. Zero is no id.
+static void random_id(char *out, size_t digits)
+{
+    uint8_t bytes[TRACE_ID_LENGTH / 2];
+    do {
+        random_take(bytes, digits / 2);
+        for (size_t i = 0; i < digits; i++)
+            out[i] = "0123456789abcdef"[i % 2 == 0 ? bytes[i / 2] >> 4 : bytes[i / 2] & 15];
+    } while (!is_id(out, digits));
+}
+
+struct trace_context trace_context_make(const struct trace_context *parent, bool sampled)
+{
+    struct trace_context made = {"00-"};
+    const bool root = parent->traceparent[0] == '\0';
+    if (root)
+        random_id(made.traceparent + TRACE_AT, TRACE_ID_LENGTH);
+    else
+        memcpy(made.traceparent + TRACE_AT, parent->traceparent + TRACE_AT, TRACE_ID_LENGTH);
+    made.traceparent[PARENT_AT - 1] = '-';
+    random_id(made.traceparent + PARENT_AT, SPAN_ID_LENGTH);
+    made.traceparent[FLAGS_AT - 1] = '-';
+    const int random = root || has_flag(parent, FLAG_RANDOM) ? FLAG_RANDOM : 0;
+    made.traceparent[FLAGS_AT] = '0';
+    made.traceparent[FLAGS_AT + 1] = (char)('0' + (random | (sampled ? FLAG_SAMPLED : 0)));
+    made.traceparent[TRACEPARENT_LENGTH] = '\0';
+    return made;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// W3C trace context (w3c/trace-context, section 3.2 "traceparent"): parse and check. Pure.
+// W3C trace context (w3c/trace-context, section 3.2 "traceparent"): parse, check, make. Any thread.
 #ifndef ABACUS_TELEMETRY_CONTEXT_H
 #define ABACUS_TELEMETRY_CONTEXT_H
 
@@ -7,8 +7,8 @@
 
 #define TRACEPARENT_LENGTH 55
 
-#define TRACE_ID_LENGTH    32
-#define SPAN_ID_LENGTH     16
+#define TRACE_ID_LENGTH 32
+#define SPAN_ID_LENGTH  16
 
 // A checked traceparent in version 00 form, or "" when there is none.
 struct trace_context {
@@ -27,5 +27,9 @@ struct trace_ids {
     char trace_id[TRACE_ID_LENGTH + 1], span_id[SPAN_ID_LENGTH + 1];
 };
 struct trace_ids trace_context_ids(const struct trace_context *context);
+
+// A new span's context: in its parent's trace, or with an empty parent the root of a trace with a
+// random id, and marked as such (flag random-trace-id). The ids come from the kernel's generator.
+struct trace_context trace_context_make(const struct trace_context *parent, bool sampled);
 
 #endif
