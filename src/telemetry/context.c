@@ -66,7 +66,7 @@ bool trace_context_parse(const char *text, size_t length, struct trace_context *
         length--;
     if (!is_valid(text, length))
         return false;
-    memcpy(out->traceparent, text, TRACESPAN_ID_LENGTH);
+    memcpy(out->traceparent, text, TRACEPARENT_LENGTH);
     memcpy(out->traceparent, "00", VERSION_LENGTH);
     out->traceparent[FLAGS_AT] = '0';
     out->traceparent[FLAGS_AT + 1] = known_flags(text[FLAGS_AT + 1]);
