@@ -19,16 +19,19 @@ enum log_level log_level_get(void);
 MUST_USE bool log_level_parse(const char *word, enum log_level *level);
 const char *log_level_name(enum log_level level);
 
-// module: the folder or part that speaks, e.g. "relay". The message is one sentence without a stop.
-// What one place (one fmt) says more than LOG_BURST times in LOG_BURST_S is left out, and how often
-// that was is said when the time is over.
+// module: the folder or part that speaks, e.g. "relay". The message is one sentence without a stop;
+// what is longer than 4 KiB is cut. fmt and module are literals: they name the place that speaks.
+// What one place says more than LOG_BURST times in LOG_BURST_S is left out, and how often that was
+// is said when the time is over and anything is logged. Debug lines are all kept: who asks for
+// them wants to see each.
 #define LOG_BURST   20
 #define LOG_BURST_S 10
 void log_write(enum log_level level, const char *module, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 // The same with facts for machines beside the sentence, as members of the JSON object (on a
 // terminal: name=value after the message). Names as elsewhere: trace_id, span_id, source, sequence,
-// partition, offset. A text, or a number when text is NULL.
+// partition, offset. A text (an empty one is left out, a long one cut), or a number when text is
+// NULL.
 struct log_field {
     const char *name, *text;
     int64_t number;
