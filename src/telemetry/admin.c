@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/admin.h"
 
+#include "base/log.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#define OWN_ROUTES      2
+#define OWN_ROUTES      4
 #define CONNECTIONS_MAX 64 // probes, a scraper, people
 
 struct admin {
@@ -28,12 +30,46 @@ static void on_readyz(struct http_exchange *exchange, void *ctx)
     bytes_clear(&json);
 }
 
+static void on_log_level(struct http_exchange *exchange, void *ctx)
+{
+    (void)ctx;
+    struct bytes json = {0};
+    bytes_printf(&json, "{\"level\":\"%s\"}", log_level_name(log_level_get()));
+    http_header_add(exchange, "Cache-Control", "no-store");
+    http_answer(exchange, 200, "application/json", json.data, json.length);
+    bytes_clear(&json);
+}
+
+// Said while info is still heard, if it is at all.
+static void log_level_change(enum log_level level)
+{
+    if (level <= LOG_INFO)
+        log_level_set(level);
+    log_info("admin", "log level is now %s", log_level_name(level));
+    log_level_set(level);
+}
+
+static void on_log_level_post(struct http_exchange *exchange, void *ctx)
+{
+    const char *word = http_query(exchange, "level");
+    enum log_level level;
+    if (word == NULL || !log_level_parse(word, &level)) {
+        http_problem(exchange, 400, "level: one of debug, info, warn, error");
+        return;
+    }
+    if (level != log_level_get())
+        log_level_change(level);
+    on_log_level(exchange, ctx);
+}
+
 bool admin_create(struct admin **out, const char *address, int port, struct readiness *readiness,
                   const struct http_route *routes, size_t count, struct err *err)
 {
     const struct http_route own[OWN_ROUTES] = {
         {"GET", "/healthz", on_healthz, NULL},
         {"GET", "/readyz", on_readyz, readiness},
+        {"GET", "/log-level", on_log_level, NULL},
+        {"POST", "/log-level", on_log_level_post, NULL},
     };
     struct http_route *all = xcalloc(OWN_ROUTES + count, sizeof(*all));
     memcpy(all, own, sizeof(own));

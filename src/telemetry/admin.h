@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The admin endpoint of every service: /healthz (the process is alive: always 200), /readyz (200 or
-// 503, JSON of what is wrong), and routes of the service's own. create, destroy: main.
+// 503, JSON of what is wrong), /log-level (GET tells it, POST ?level=WORD changes it), and routes
+// of the service's own. create, destroy: main.
 #ifndef ABACUS_TELEMETRY_ADMIN_H
 #define ABACUS_TELEMETRY_ADMIN_H
 
@@ -9,7 +10,7 @@
 
 struct admin;
 
-// routes: the service's own beside the two; borrowed texts. *out: owned, end with admin_destroy.
+// routes: the service's own beside these; borrowed texts. *out: owned, end with admin_destroy.
 MUST_USE bool admin_create(struct admin **out, const char *address, int port,
                            struct readiness *readiness, const struct http_route *routes,
                            size_t count, struct err *err);

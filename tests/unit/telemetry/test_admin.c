@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/admin.h"
 
+#include "base/log.h"
+
 #include "http_client.h"
 
 enum { OUTBOX, KAFKA };
@@ -38,18 +40,26 @@ static int teardown(void **state)
     return 0;
 }
 
+// ask: method and path. body NULL: anything.
+static void expect(const struct world *w, const char *ask, const char *status, const char *body)
+{
+    char request[200];
+    snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+             ask);
+    char *all = http_ask(admin_port(w->admin), request);
+    const char *found = strstr(all, "\r\n\r\n");
+    EXPECT(found != NULL && starts_with(all + strlen("HTTP/1.1 "), status), "%s: got %s", ask, all);
+    if (body != NULL)
+        assert_string_equal(found + 4, body);
+    free(all);
+}
+
 static void expect_answer(const struct world *w, const char *path, const char *status,
                           const char *body)
 {
-    char request[200];
-    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-             path);
-    char *all = http_ask(admin_port(w->admin), request);
-    const char *found = strstr(all, "\r\n\r\n");
-    EXPECT(found != NULL && starts_with(all + strlen("HTTP/1.1 "), status), "%s: got %s", path,
-           all);
-    assert_string_equal(found + 4, body);
-    free(all);
+    char ask[100];
+    snprintf(ask, sizeof(ask), "GET %s", path);
+    expect(w, ask, status, body);
 }
 
 static void the_process_is_alive_whether_it_is_ready_or_not(void **state)
@@ -72,6 +82,36 @@ static void readyz_tells_what_is_wrong(void **state)
     readiness_set(w->readiness, KAFKA, true, "");
     expect_answer(w, "/readyz", "200",
                   "{\"ready\":true,\"conditions\":{\"outbox\":\"ok\",\"kafka\":\"ok\"}}");
+}
+
+static void the_log_level_is_told_and_changed(void **state)
+{
+    const struct world *w = *state;
+    static const char *const words[] = {"debug", "info", "warn", "error", "info"};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        char ask[100], body[100];
+        snprintf(ask, sizeof(ask), "POST /log-level?level=%s", words[i]);
+        snprintf(body, sizeof(body), "{\"level\":\"%s\"}", words[i]);
+        expect(w, ask, "200", body);
+        assert_string_equal(log_level_name(log_level_get()), words[i]);
+        expect(w, "GET /log-level", "200", body);
+    }
+}
+
+static void what_is_no_log_level_is_refused_and_changes_nothing(void **state)
+{
+    const struct world *w = *state;
+    static const char *const others[] = {"POST /log-level",
+                                         "POST /log-level?level=", "POST /log-level?level=loud",
+                                         "POST /log-level?level=INFO", "POST /log-level?debug"};
+    log_level_set(LOG_WARN);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        expect(w, others[i], "400",
+               "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
+               "\"detail\":\"level: one of debug, info, warn, error\"}");
+    expect(w, "GET /log-level", "200", "{\"level\":\"warn\"}");
+    expect(w, "PUT /log-level?level=info", "405", NULL);
+    log_level_set(LOG_INFO);
 }
 
 static void the_services_own_routes_stand_beside(void **state)
@@ -104,6 +144,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_process_is_alive_whether_it_is_ready_or_not),
         cmocka_unit_test(readyz_tells_what_is_wrong),
+        cmocka_unit_test(the_log_level_is_told_and_changed),
+        cmocka_unit_test(what_is_no_log_level_is_refused_and_changes_nothing),
         cmocka_unit_test(the_services_own_routes_stand_beside),
         cmocka_unit_test(it_needs_no_routes_of_a_service),
         cmocka_unit_test(a_taken_port_is_an_error),
