@@ -172,6 +172,7 @@ bool grpc_call_send(struct grpc_call *call, const void *message, size_t length)
     const size_t unsent = call->answer.length - call->answer_at;
     if (unsent + length > call->connection->loop->core->config.unsent_bytes_max) {
         call->known = false;
+        call->status = GRPC_RESOURCE_EXHAUSTED;
         grpc_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
         return false;
     }

@@ -5,8 +5,10 @@
 #include "grpc/gzip.h"
 
 #include <event2/event.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 // Requests in the making on one connection, in multiples of the largest message.
 #define REQUEST_MESSAGES_MAX 16
@@ -20,6 +22,7 @@ struct grpc_call *grpc_call_begin(struct grpc_connection *c, int32_t stream_id)
     call->connection = c;
     call->stream_id = stream_id;
     call->on_stream = true;
+    call->status = GRPC_CANCELLED;
     call->deadline_mono_ns = INT64_MAX;
     call->begun_mono_ns = call->moved_mono_ns = loop->now_mono_ns;
     grpc_header_init(&call->header, call->metadata_memory, sizeof(call->metadata_memory));
@@ -66,11 +69,31 @@ static void request_bytes_set(struct grpc_call *call, size_t bytes)
     call->request_bytes = bytes;
 }
 
+static void tell_end(const struct grpc_call *call)
+{
+    const struct grpc_loop *loop = call->connection->loop;
+    const struct grpc_core *core = loop->core;
+    const struct grpc_route *route = call->header.route;
+    if (core->config.on_end == NULL)
+        return;
+    const bool late = !call->ended && loop->now_mono_ns >= call->deadline_mono_ns;
+    const struct grpc_call_end end = {
+        .method = route != NULL ? route->method.path + 1 : "_OTHER",
+        .method_index =
+            route != NULL ? (size_t)(route - core->rules.routes) : core->rules.routes_count,
+        .status = late ? GRPC_DEADLINE_EXCEEDED : call->status,
+        .duration_ns = loop->now_mono_ns - call->begun_mono_ns,
+        .state = call->accepted ? call->state : NULL,
+    };
+    core->config.on_end(&end, core->config.on_end_ctx);
+}
+
 void grpc_call_detach(struct grpc_call *call)
 {
     struct grpc_connection *c = call->connection;
     if (!call->ended)
         mark_gone(call);
+    tell_end(call);
     if (call->timed)
         event_del(&call->deadline);
     request_bytes_set(call, 0);
@@ -112,6 +135,8 @@ bool grpc_call_field(struct grpc_call *call, struct grpc_slice name, struct grpc
     const bool fits =
         grpc_header_field(&call->header, &call->connection->loop->core->rules, name, value);
     call->refused |= !fits;
+    if (!fits)
+        call->status = GRPC_INTERNAL; // what clients make of the reset
     return fits;
 }
 
@@ -158,6 +183,7 @@ void grpc_call_headers_end(struct grpc_call *call)
     // Open streams HTTP/2 limits by itself; handlers whose stream was reset count here, or
     // resetting would be a way round the limit (CVE-2023-44487, CVE-2025-8671).
     if (c->running_count >= c->loop->core->config.streams_max) {
+        call->status = GRPC_UNAVAILABLE;
         grpc_call_reset(call, NGHTTP2_REFUSED_STREAM);
         return;
     }
@@ -173,6 +199,7 @@ void grpc_call_headers_end(struct grpc_call *call)
         return;
     }
     memset(call->state, 0, method_of(call)->state_bytes);
+    call->accepted = true;
     deadline_arm(call);
 }
 
@@ -305,6 +332,24 @@ int grpc_call_loop(const struct grpc_call *call)
 int64_t grpc_call_deadline_mono_ns(const struct grpc_call *call)
 {
     return call->deadline_mono_ns;
+}
+
+int64_t grpc_call_begun_mono_ns(const struct grpc_call *call)
+{
+    return call->begun_mono_ns;
+}
+
+int grpc_call_peer(const struct grpc_call *call, char address[GRPC_ADDRESS_BYTES])
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
+    char port[8] = "0";
+    address[0] = '\0';
+    if (getpeername(call->connection->transport.fd, (struct sockaddr *)&peer, &length) != 0)
+        return 0;
+    (void)getnameinfo((struct sockaddr *)&peer, length, address, GRPC_ADDRESS_BYTES, port,
+                      sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+    return (int)strtol(port, NULL, 10);
 }
 
 bool grpc_call_gone(const struct grpc_call *call)

@@ -22,13 +22,14 @@ struct grpc_call {
     bool timed;       // deadline is armed
     bool refused;     // nothing of the request counts any more
     bool headers_in;  // the request's header block is complete
+    bool accepted;    // and asks for a method of ours, whose state is ready
     bool half_closed; // and so is the request
     bool known;       // a streaming handler has heard of the call and not of its end
     bool started;     // the answer's headers are submitted
     bool ended;       // the status is decided
     bool deferred;    // nghttp2 waits for us to have more to send
     _Atomic bool gone;
-    uint8_t status;
+    uint8_t status; // CANCELLED until something else is decided
     uint32_t messages_count;
     int64_t begun_mono_ns, deadline_mono_ns, moved_mono_ns;
     size_t request_bytes; // this call's part of the connection's

@@ -129,6 +129,7 @@ static void flush(struct grpc_connection *c)
 {
     if (c->state >= GRPC_CONN_ENDING)
         return;
+    c->loop->now_mono_ns = clock_mono_ns(); // when the calls that end here did
     bytes_reset(&c->loop->output);
     if (!write_unsent(c) || !send_frames(c))
         return;

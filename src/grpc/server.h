@@ -37,6 +37,17 @@ struct grpc_method {
     void *ctx;
 };
 
+// How a call ended: answered, refused before any handler saw it, cut, or left by its client.
+struct grpc_call_end {
+    const char *method;      // "abacus.v1.Adder/Add"; "_OTHER": none of ours
+    size_t method_index;     // among those given to create; as many as those: none of ours
+    enum grpc_status status; // what was decided; else DEADLINE_EXCEEDED when that has passed, or
+                             // CANCELLED
+    int64_t duration_ns;     // from reading the first of its headers to writing the last of it
+    const void *state;       // NULL: refused by its headers. A handler that still owes an answer
+                             // goes on using it.
+};
+
 struct grpc_server_config {
     const char *address; // "0.0.0.0", "::", "127.0.0.1"
     int port;            // 0: a free one, see grpc_server_port
@@ -58,6 +69,9 @@ struct grpc_server_config {
     int64_t age_grace_ms;         // then calls in flight are cut [30 s]
     int64_t keepalive_ms;         // PING to a silent peer [2 h]
     int64_t keepalive_timeout_ms; // its answer [20 s]
+    // Of every call, once, when it is over; on the call's loop. NULL: nobody wants to know.
+    void (*on_end)(const struct grpc_call_end *end, void *ctx);
+    void *on_end_ctx;
 };
 
 // methods are copied; their paths and ctx are borrowed for the server's life.
@@ -81,6 +95,10 @@ void *grpc_call_state(struct grpc_call *call);
 struct grpc_call *grpc_call_of_state(void *state);
 int grpc_call_loop(const struct grpc_call *call);                 // 0..loops-1
 int64_t grpc_call_deadline_mono_ns(const struct grpc_call *call); // INT64_MAX: none
+int64_t grpc_call_begun_mono_ns(const struct grpc_call *call);    // its headers were read
+// The client's address and port; "" when its connection is gone. Asks the kernel.
+#define GRPC_ADDRESS_BYTES 64
+int grpc_call_peer(const struct grpc_call *call, char address[GRPC_ADDRESS_BYTES]);
 // Client gone or deadline passed: nobody will see the answer. Any thread.
 bool grpc_call_gone(const struct grpc_call *call);
 // Request metadata, lower-case name; NULL: absent. -bin values are decoded. Borrowed.

@@ -94,7 +94,7 @@ void rig_start(struct rig *rig, struct grpc_server_config config)
     struct rig_shared *s = xcalloc(1, sizeof(*s));
     s->release = mailbox_create(1);
     sem_init(&s->parked, 0, 0);
-    const struct grpc_method methods[] = {
+    const struct grpc_method methods[RIG_METHODS] = {
         {.path = RIG_ECHO, .on_message = on_echo},
         {.path = RIG_PARK, .on_message = on_park, .ctx = s},
         {.path = RIG_LARGE, .on_message = on_large},

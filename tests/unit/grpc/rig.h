@@ -7,10 +7,11 @@
 #include "grpc/server.h"
 #include "unit.h"
 
-#define RIG_ECHO  "/test.Rig/Echo"  // answers with the request
-#define RIG_PARK  "/test.Rig/Park"  // answers with the request when rig_release is called
-#define RIG_LARGE "/test.Rig/Large" // answers with as many bytes as the request's digits say
-#define RIG_FAIL  "/test.Rig/Fail"  // OUT_OF_RANGE with details
+#define RIG_ECHO    "/test.Rig/Echo"  // answers with the request
+#define RIG_PARK    "/test.Rig/Park"  // answers with the request when rig_release is called
+#define RIG_LARGE   "/test.Rig/Large" // answers with as many bytes as the request's digits say
+#define RIG_FAIL    "/test.Rig/Fail"  // OUT_OF_RANGE with details
+#define RIG_METHODS 4
 
 struct rig_shared;
 
