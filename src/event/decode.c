@@ -216,6 +216,7 @@ bool event_decode(const struct event_message *message, struct event *event, stru
 {
     struct text found[ATTRIBUTE_COUNT] = {{NULL, 0}};
     collect(message->headers, found);
+    read_context(found, &event->context);
     if (!check_kind(found, err) || !read_source(found[ATTRIBUTE_SOURCE], &event->source, err) ||
         !read_sequence(found[ATTRIBUTE_SEQUENCE], &event->sequence, err) ||
         !check_id(found[ATTRIBUTE_ID], event, err) ||
@@ -224,6 +225,5 @@ bool event_decode(const struct event_message *message, struct event *event, stru
     const struct text key = {message->key, message->key_length};
     if (!is(key, event->source.text, UUID_LENGTH))
         return err_set(err, ERR_INVALID, "the key is not the source id");
-    read_context(found, &event->context);
     return read_value((struct text){message->value, message->value_length}, event, err);
 }

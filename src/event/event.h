@@ -49,7 +49,8 @@ struct event_message { // borrowed from a Kafka message
 
 // Reads and checks everything: required attributes, our type, that id, source, sequence and key
 // agree, that sum is a + b. Unknown headers and JSON fields are ignored.
-// ERR_INVALID: the message is a dead letter, err->text is the reason.
+// ERR_INVALID: the message is a dead letter, err->text is the reason, and of *event only the
+// context is set: whose trace it belongs to is known all the same.
 MUST_USE bool event_decode(const struct event_message *message, struct event *event,
                            struct err *err);
 

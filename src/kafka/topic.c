@@ -110,6 +110,7 @@ static bool ask_and_allow_creation(const struct search *s, struct err *err)
     return ok || err->code == ERR_UNAVAILABLE; // no leader yet
 }
 
+// A message's timestamp is to say when Kafka had it: when its sum was added is in the event.
 static bool create(const struct search *s, struct err *err)
 {
     char text[ERR_TEXT_MAX] = "";
@@ -117,6 +118,9 @@ static bool create(const struct search *s, struct err *err)
                                                        s->topic->replication, text, sizeof(text));
     if (topic == NULL)
         return err_set(err, ERR_USAGE, "%s", text);
+    const rd_kafka_resp_err_t timestamps =
+        rd_kafka_NewTopic_set_config(topic, "message.timestamp.type", "LogAppendTime");
+    CHECK_INT(timestamps, ==, RD_KAFKA_RESP_ERR_NO_ERROR);
     const rd_kafka_resp_err_t code = request_creation(s, topic, err);
     rd_kafka_NewTopic_destroy(topic);
     switch (code) {

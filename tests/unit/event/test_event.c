@@ -279,6 +279,20 @@ static void a_bad_or_missing_traceparent_only_loses_the_trace(void **state)
     expect_accepted("no traceparent", &message, &want);
 }
 
+static void a_dead_letter_keeps_its_context(void **state)
+{
+    (void)state;
+    struct message message = good_message();
+    message.headers[0].value = "0.3"; // the first rule of all
+    struct event event = {.sequence = 1};
+    struct err err;
+    assert_false(decode(&message, &event, &err));
+    assert_string_equal(event.context.traceparent, TRACEPARENT);
+    message.count -= 2;
+    assert_false(decode(&message, &event, &err));
+    assert_string_equal(event.context.traceparent, "");
+}
+
 static void a_wrong_header_makes_a_dead_letter(void **state)
 {
     (void)state;
@@ -405,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_field_that_is_left_out_is_zero),
         cmocka_unit_test(unknown_headers_are_ignored),
         cmocka_unit_test(a_bad_or_missing_traceparent_only_loses_the_trace),
+        cmocka_unit_test(a_dead_letter_keeps_its_context),
         cmocka_unit_test(a_wrong_header_makes_a_dead_letter),
         cmocka_unit_test(a_missing_header_makes_a_dead_letter),
         cmocka_unit_test(a_wrong_key_makes_a_dead_letter),
