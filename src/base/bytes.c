@@ -68,8 +68,7 @@ static size_t utf8_length_of_first(uint8_t first)
     return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
-// Length of the well-formed UTF-8 sequence at text (RFC 3629 §4), 0 if there is none.
-static size_t utf8_length(const uint8_t *text, size_t left)
+size_t bytes_utf8_length(const uint8_t *text, size_t left)
 {
     const uint8_t first = text[0];
     const size_t length = utf8_length_of_first(first);
@@ -90,7 +89,7 @@ void bytes_append_json_string(struct bytes *b, const char *text, size_t length)
     const uint8_t *at = (const uint8_t *)text, *end = at + length;
     bytes_append(b, "\"", 1);
     while (at < end) {
-        const size_t n = utf8_length(at, (size_t)(end - at));
+        const size_t n = bytes_utf8_length(at, (size_t)(end - at));
         if (n == 0)
             bytes_append_text(b, "\\ufffd");
         else if (*at < 0x20 || *at == 0x7f)

@@ -26,6 +26,9 @@ void bytes_append(struct bytes *b, const void *data, size_t length);
 void bytes_append_text(struct bytes *b, const char *text);
 void bytes_printf(struct bytes *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+// Length of the well-formed UTF-8 sequence at text (RFC 3629 §4), 0 if there is none. left: > 0.
+size_t bytes_utf8_length(const uint8_t *text, size_t left);
+
 // The text as a JSON string with its quotes (RFC 8259 §7). Bytes that are not UTF-8 become U+FFFD.
 void bytes_append_json_string(struct bytes *b, const char *text, size_t length);
 

@@ -30,8 +30,10 @@ bool metrics_enabled(void); // before reading a clock only for a metric
 // --- recording ---
 
 // One time series of a counter or a histogram. Make it once, keep it, use it from any thread.
+#define METRIC_CELL_BITS 28
 struct metric_series {
-    uint32_t cell; // 0: one that counts nothing
+    uint32_t cell : METRIC_CELL_BITS; // its first one; 0: it counts nothing
+    uint32_t buckets : 4;             // a histogram's, an enum metric_buckets
 };
 
 // values: one a label of the table, copied; the same values give the same series. Values may be
@@ -40,7 +42,7 @@ struct metric_series {
 // Takes a lock: not for each event.
 #define METRIC_SERIES_MAX 200
 struct metric_series metric_series(enum metric_id id, const char *const *values, size_t count);
-#define METRIC_SERIES(id, ...)                                    \
+#define METRIC_SERIES(id, ...)                                        \
     metric_series((id), (const char *const[]){"", ##__VA_ARGS__} + 1, \
                   COUNT_OF(((const char *const[]){"", ##__VA_ARGS__})) - 1)
 
@@ -64,7 +66,7 @@ void metrics_collect_end(void *ctx);
 // One sample, in the unit that the table says (SECONDS: nanoseconds). Each series once.
 void metric_put(struct metrics_scrape *scrape, enum metric_id id, int64_t value,
                 const char *const *values, size_t count);
-#define METRIC_PUT(scrape, id, value, ...)                                       \
+#define METRIC_PUT(scrape, id, value, ...)                                            \
     metric_put((scrape), (id), (value), (const char *const[]){"", ##__VA_ARGS__} + 1, \
                COUNT_OF(((const char *const[]){"", ##__VA_ARGS__})) - 1)
 
