@@ -2,15 +2,19 @@
 #include "telemetry/admin.h"
 
 #include "base/log.h"
+#include "telemetry/metrics.h"
+#include "telemetry/metrics_page.h"
+#include "telemetry/process_metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define OWN_ROUTES      4
+#define OWN_ROUTES      5
 #define CONNECTIONS_MAX 64 // probes, a scraper, people
 
 struct admin {
-    struct http_server *server; // owned
+    struct http_server *server;  // owned
+    struct readiness *readiness; // borrowed
 };
 
 static void on_healthz(struct http_exchange *exchange, void *ctx)
@@ -62,28 +66,40 @@ static void on_log_level_post(struct http_exchange *exchange, void *ctx)
     on_log_level(exchange, ctx);
 }
 
+static void on_scrape(struct metrics_scrape *scrape, void *ctx)
+{
+    const struct admin *admin = ctx;
+    readiness_put(admin->readiness, scrape);
+    process_metrics_put(scrape);
+}
+
 bool admin_create(struct admin **out, const char *address, int port, struct readiness *readiness,
                   const struct http_route *routes, size_t count, struct err *err)
 {
     const struct http_route own[OWN_ROUTES] = {
-        {"GET", "/healthz", on_healthz, NULL},
-        {"GET", "/readyz", on_readyz, readiness},
-        {"GET", "/log-level", on_log_level, NULL},
+        {"GET", "/healthz", on_healthz, NULL},           {"GET", "/readyz", on_readyz, readiness},
+        {"GET", "/metrics", metrics_page, NULL},         {"GET", "/log-level", on_log_level, NULL},
         {"POST", "/log-level", on_log_level_post, NULL},
     };
     struct http_route *all = xcalloc(OWN_ROUTES + count, sizeof(*all));
     memcpy(all, own, sizeof(own));
     if (count > 0)
         memcpy(all + OWN_ROUTES, routes, count * sizeof(*all));
-    const struct http_config config = {
-        .address = address, .port = port, .threads = 1, .connections_max = CONNECTIONS_MAX};
+    const struct http_config config = {.address = address,
+                                       .port = port,
+                                       .threads = 1,
+                                       .connections_max = CONNECTIONS_MAX,
+                                       .name = "admin"};
     struct http_server *server = NULL;
     const bool ok = http_server_create(&server, &config, all, OWN_ROUTES + count, err);
     free(all);
     if (!ok)
         return err_prefix(err, "admin endpoint");
-    *out = xcalloc(1, sizeof(**out));
-    (*out)->server = server;
+    struct admin *admin = xcalloc(1, sizeof(*admin));
+    admin->server = server;
+    admin->readiness = readiness;
+    metrics_collect(on_scrape, admin);
+    *out = admin;
     return true;
 }
 
@@ -96,6 +112,7 @@ void admin_destroy(struct admin *admin)
 {
     if (admin == NULL)
         return;
+    metrics_collect_end(admin);
     http_server_destroy(admin->server);
     free(admin);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The admin endpoint of every service: /healthz (the process is alive: always 200), /readyz (200 or
-// 503, JSON of what is wrong), /log-level (GET tells it, POST ?level=WORD changes it), and routes
-// of the service's own. create, destroy: main.
+// 503, JSON of what is wrong), /metrics (for Prometheus), /log-level (GET tells it, POST
+// ?level=WORD changes it), and routes of the service's own. create, destroy: main.
 #ifndef ABACUS_TELEMETRY_ADMIN_H
 #define ABACUS_TELEMETRY_ADMIN_H
 

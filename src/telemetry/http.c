@@ -12,6 +12,8 @@
 #include "base/int128.h"
 #include "base/listener.h"
 #include "telemetry/http_exchange.h"
+#include "telemetry/http_record.h"
+#include "telemetry/metrics.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -32,8 +34,10 @@ struct http_server {
     struct MHD_Daemon *daemon; // owned; not for handlers, which may run before it is set
     struct http_route *routes; // owned
     size_t routes_count;
-    struct http_streams *streams; // owned
-    int listen_fd;                // the daemon's
+    struct http_streams *streams;   // owned
+    struct http_recorder *recorder; // owned
+    const char *name;               // borrowed
+    int listen_fd;                  // the daemon's
     int port;
     // shared
     _Atomic bool ending;
@@ -46,6 +50,7 @@ struct http_server {
 struct request {
     bool begun;     // its head has been seen
     bool answering; // counted in the server
+    struct http_record record;
     char target[];
 };
 
@@ -96,11 +101,13 @@ static void answer(const struct http_server *server, struct http_exchange *excha
         http_problem(exchange, 400, "the request's target is malformed");
         return;
     }
+    http_record_path(server->recorder, &request->record, exchange->target.path);
     struct bytes allow = {0};
     const struct http_route *route = route_find(server, exchange, method, &allow);
     if (route == NULL) {
         answer_without_route(exchange, method, &allow);
     } else {
+        request->record.route = route;
         if (exchange->variable != NULL)
             http_percent_decode(exchange->variable);
         route->on_request(exchange, route->ctx);
@@ -130,6 +137,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *con
     struct request *request = xcalloc(1, sizeof(*request) + bytes + 1);
     if (bytes > 0)
         memcpy(request->target, target, bytes);
+    http_record_begin(&request->record);
     return request;
 }
 
@@ -138,7 +146,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
                                  const char *method, const char *version, const char *body,
                                  size_t *body_bytes, void **state)
 {
-    (void)url, (void)version, (void)body;
+    (void)url, (void)body;
     struct http_server *server = arg;
     struct request *request = *state;
     if (*body_bytes > 0) {
@@ -154,6 +162,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
     };
     if (!request->begun) {
         request->begun = true;
+        http_record_head(&request->record, method, version);
         refuse_body(&exchange, method);
     } else {
         request->answering = true;
@@ -161,6 +170,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
         answer(server, &exchange, request, method);
         CHECK(exchange.answered);
     }
+    request->record.status = exchange.status;
     http_exchange_clear(&exchange);
     return exchange.queued;
 }
@@ -169,9 +179,10 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)connection, (void)code;
+    (void)code;
     struct http_server *server = arg;
     struct request *request = *state;
+    http_record_end(server->recorder, &request->record, connection);
     // Sequentially consistent on both sides: either this sees ending, or who waits sees 0.
     if (request->answering && atomic_fetch_sub(&server->answering, 1) == 1 &&
         atomic_load(&server->ending)) {
@@ -205,13 +216,16 @@ static struct MHD_Daemon *daemon_start(struct http_server *server, const struct 
                             on_access, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
-static struct http_server *server_create(const struct http_route *routes, size_t count)
+static struct http_server *server_create(const struct http_config *config,
+                                         const struct http_route *routes, size_t count)
 {
     struct http_server *server = xcalloc(1, sizeof(*server));
     server->routes = xcalloc(count, sizeof(*routes));
     memcpy(server->routes, routes, count * sizeof(*routes));
     server->routes_count = count;
     server->streams = http_streams_create();
+    server->recorder = http_recorder_create(server->routes, config->traced);
+    server->name = config->name != NULL ? config->name : "";
     pthread_mutex_init(&server->mu, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -224,10 +238,19 @@ static struct http_server *server_create(const struct http_route *routes, size_t
 static void server_free(struct http_server *server)
 {
     http_streams_destroy(server->streams);
+    http_recorder_destroy(server->recorder);
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->mu);
     free(server->routes);
     free(server);
+}
+
+static void on_scrape(struct metrics_scrape *scrape, void *arg)
+{
+    const struct http_server *server = arg;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    METRIC_PUT(scrape, METRIC_HTTP_CONNECTIONS, info->num_connections, server->name);
 }
 
 bool http_server_create(struct http_server **out, const struct http_config *config,
@@ -238,7 +261,7 @@ bool http_server_create(struct http_server **out, const struct http_config *conf
     const int fd = listener_open(config->address, &port, LISTENER_ALONE, err);
     if (fd < 0)
         return false;
-    struct http_server *server = server_create(routes, count);
+    struct http_server *server = server_create(config, routes, count);
     server->listen_fd = fd;
     server->port = port;
     server->daemon = daemon_start(server, config);
@@ -248,6 +271,7 @@ bool http_server_create(struct http_server **out, const struct http_config *conf
         server_free(server);
         return false;
     }
+    metrics_collect(on_scrape, server);
     *out = server;
     return true;
 }
@@ -274,6 +298,7 @@ void http_server_destroy(struct http_server *server)
 {
     if (server == NULL)
         return;
+    metrics_collect_end(server);
     atomic_store(&server->ending, true);
     (void)shutdown(server->listen_fd, SHUT_RDWR);
     http_streams_end(server->streams);

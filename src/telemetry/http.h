@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// telemetry: how the services are seen from outside. Reading order: context.h (W3C trace context),
-// readiness.h, http.h (the small HTTP server, also under the REST service), admin.h.
-// Uses base only.
+// telemetry: how the services are seen from outside. Reading order: metrics_table.h (all there is
+// to measure), metrics.h, context.h (W3C trace context), trace.h, readiness.h, http.h (the small
+// HTTP server, also under the REST service), admin.h. Uses base only.
 //
 // http.h: HTTP/1.1 by libmicrohttpd with a table of routes. create, destroy: main; handlers run on
 // any of its threads, several at once, and must not block. What is not a handler's business is
@@ -31,6 +31,8 @@ struct http_config {
     int threads;         // 1..64
     int connections_max; // 0: 2000
     int idle_timeout_s;  // 0: 60
+    const char *name;    // in metrics: "rest", "admin"; borrowed
+    bool traced;         // requests have spans, when tracing is on
 };
 
 // routes are copied, their texts and ctx borrowed. *out: owned, end with http_server_destroy.

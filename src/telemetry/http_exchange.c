@@ -60,6 +60,7 @@ static void queue(struct http_exchange *exchange, int status, const char *conten
     if (exchange->closing)
         response_header(response, "Connection", "close");
     exchange->answered = true;
+    exchange->status = status;
     exchange->queued = MHD_queue_response(exchange->connection, (unsigned)status, response);
     MHD_destroy_response(response);
 }

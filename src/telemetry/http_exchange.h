@@ -28,6 +28,7 @@ struct http_exchange {
     size_t headers_count;
     // the outcome
     bool answered;
+    int status;
     enum MHD_Result queued; // MHD_NO: the connection must be closed
 };
 

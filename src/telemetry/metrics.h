@@ -77,6 +77,8 @@ enum metrics_format {
 };
 // What the Accept header asks for; NULL or nothing known: METRICS_TEXT.
 enum metrics_format metrics_format_of(const char *accept);
+// Whether the Accept-Encoding header names gzip. NULL: no.
+bool metrics_may_gzip(const char *accept_encoding);
 const char *metrics_content_type(enum metrics_format format);
 void metrics_expose(struct bytes *out, enum metrics_format format);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which format a scraper wants (RFC 9110 §12.5.1). Prometheus names several versions of both with
-// falling weights; we speak one of each, and text to everybody who does not ask for the other.
+// Which format and encoding a scraper wants (RFC 9110 §12.5). Prometheus names several versions of
+// both with falling weights; we speak one of each, and text to everybody who does not ask for the
+// other.
 #include "telemetry/metrics.h"
 
 #include <stdlib.h>
@@ -13,8 +14,9 @@ struct preference {
     double weight;
 };
 
-struct media_range {
-    const char *type, *version; // version NULL: any
+// An element of Accept, or of Accept-Encoding, which looks the same.
+struct range {
+    const char *name, *version; // version NULL: any
     double weight;
 };
 
@@ -43,16 +45,16 @@ static double weight_parse(const char *text)
 }
 
 // text: one element of the header, spoilt.
-static struct media_range range_parse(char *text)
+static struct range range_parse(char *text)
 {
-    struct media_range range = {.type = trim(strsep(&text, ";")), .weight = 1};
+    struct range range = {.name = trim(strsep(&text, ";")), .weight = 1};
     char *item;
     while ((item = strsep(&text, ";")) != NULL) {
-        const char *name = trim(strsep(&item, "="));
+        const char *key = trim(strsep(&item, "="));
         const char *value = item != NULL ? trim(item) : "";
-        if (strcasecmp(name, "q") == 0)
+        if (strcasecmp(key, "q") == 0)
             range.weight = weight_parse(value);
-        else if (strcasecmp(name, "version") == 0)
+        else if (strcasecmp(key, "version") == 0)
             range.version = value;
     }
     return range;
@@ -65,23 +67,23 @@ static void prefer(struct preference *preference, int closeness, double weight)
         *preference = (struct preference){closeness, weight};
 }
 
-static bool is_version(const struct media_range *range, const char *ours)
+static bool is_version(const struct range *range, const char *ours)
 {
     return range->version == NULL || strcmp(range->version, ours) == 0;
 }
 
-static void range_weigh(const struct media_range *range, struct preference *text,
+static void range_weigh(const struct range *range, struct preference *text,
                         struct preference *openmetrics)
 {
-    if (strcasecmp(range->type, "application/openmetrics-text") == 0) {
+    if (strcasecmp(range->name, "application/openmetrics-text") == 0) {
         if (is_version(range, "1.0.0"))
             prefer(openmetrics, 3, range->weight);
-    } else if (strcasecmp(range->type, "text/plain") == 0) {
+    } else if (strcasecmp(range->name, "text/plain") == 0) {
         if (is_version(range, "0.0.4"))
             prefer(text, 3, range->weight);
-    } else if (strcasecmp(range->type, "text/*") == 0) {
+    } else if (strcasecmp(range->name, "text/*") == 0) {
         prefer(text, 2, range->weight);
-    } else if (strcmp(range->type, "*/*") == 0) {
+    } else if (strcmp(range->name, "*/*") == 0) {
         prefer(text, 1, range->weight);
     }
 }
@@ -91,10 +93,23 @@ enum metrics_format metrics_format_of(const char *accept)
     struct preference text = {0}, openmetrics = {0};
     char *copy = xstrdup(accept != NULL ? accept : ""), *left = copy, *item;
     while ((item = strsep(&left, ",")) != NULL) {
-        const struct media_range range = range_parse(item);
+        const struct range range = range_parse(item);
         range_weigh(&range, &text, &openmetrics);
     }
     free(copy);
     return openmetrics.weight > 0 && openmetrics.weight >= text.weight ? METRICS_OPENMETRICS
                                                                        : METRICS_TEXT;
+}
+
+bool metrics_may_gzip(const char *accept_encoding)
+{
+    bool may = false;
+    char *copy = xstrdup(accept_encoding != NULL ? accept_encoding : ""), *left = copy, *item;
+    while ((item = strsep(&left, ",")) != NULL) {
+        const struct range range = range_parse(item);
+        if (strcasecmp(range.name, "gzip") == 0)
+            may = range.weight > 0;
+    }
+    free(copy);
+    return may;
 }

@@ -18,26 +18,30 @@
 // clang-format off: one row a metric reads better than one word a line
 
 // --- gRPC and HTTP ---
-METRIC(RPC_DURATION, HISTOGRAM, ADDER, "rpc_server_call_duration_seconds", SECONDS, "rpc_system_name=\"grpc\"", "rpc_method rpc_response_status_code error_type", CALL,
+METRIC(RPC_DURATION, HISTOGRAM, ADDER, "rpc_server_call_duration_seconds", SECONDS,
+       "rpc_system_name=\"grpc\"", "rpc_method rpc_response_status_code error_type", CALL,
        "Calls by method and status: from the request's headers to the end of its stream.")
 METRIC(GRPC_CONNECTIONS, GAUGE, ADDER, "abacus_grpc_connections", NONE, "", "", NO,
        "Open gRPC connections.")
 METRIC(GRPC_CALLS, GAUGE, ADDER, "abacus_grpc_calls", NONE, "", "", NO,
        "Calls in flight: open HTTP/2 streams.")
-METRIC(HTTP_DURATION, HISTOGRAM, BOTH, "http_server_request_duration_seconds", SECONDS, "url_scheme=\"http\"", "http_request_method http_route http_response_status_code error_type", CALL,
-       "HTTP requests by route and status, REST and admin; a stream counts when it ends.")
+METRIC(HTTP_DURATION, HISTOGRAM, BOTH, "http_server_request_duration_seconds", SECONDS,
+       "url_scheme=\"http\"", "http_request_method http_route http_response_status_code error_type",
+       CALL, "HTTP requests by route and status, REST and admin; a stream counts when it ends.")
 METRIC(HTTP_CONNECTIONS, GAUGE, BOTH, "abacus_http_connections", NONE, "", "server", NO,
        "Open HTTP connections, by server: rest or admin.")
 METRIC(SSE_CLIENTS, GAUGE, TOTALS, "abacus_sse_clients", NONE, "", "", NO,
        "Clients that follow /v1/total/stream.")
 
 // --- the way of an event ---
-METRIC(DELIVERY_LATENCY, HISTOGRAM, TOTALS, "abacus_delivery_latency_seconds", SECONDS, "", "", FAST,
-       "From an add's acceptance to its sum's commit in the ledger, of each event applied.")
+METRIC(DELIVERY_LATENCY, HISTOGRAM, TOTALS, "abacus_delivery_latency_seconds", SECONDS, "", "",
+       FAST, "From an add's acceptance to its sum's commit in the ledger, of each event applied.")
 METRIC(STAGE_LATENCY, HISTOGRAM, BOTH, "abacus_stage_latency_seconds", SECONDS, "", "stage", FAST,
-       "The same way in its stages: accept_to_commit, commit_to_ack (adder); broker_to_poll, poll_to_commit (totals).")
+       "The same way in its stages: accept_to_commit, commit_to_ack (adder); broker_to_poll, "
+       "poll_to_commit (totals).")
 METRIC(NEGATIVE_LATENCY, COUNTER, TOTALS, "abacus_negative_latency", NONE, "", "stage", NO,
-       "Latencies below zero, which say that clocks differ: not in the histograms. Stage: broker_to_poll or delivery.")
+       "Latencies below zero, which say that clocks differ: not in the histograms. Stage: "
+       "broker_to_poll or delivery.")
 
 // --- outbox ---
 METRIC(OUTBOX_APPENDED, COUNTER, ADDER, "abacus_outbox_appended", NONE, "", "source", NO,
@@ -62,8 +66,10 @@ METRIC(ADDS, COUNTER, ADDER, "abacus_adds", NONE, "", "outcome", NO,
        "Adds that reached the outbox. Outcome: appended, repeated (a request id again), conflict.")
 
 // --- stores ---
-METRIC(DB_DURATION, HISTOGRAM, BOTH, "db_client_operation_duration_seconds", SECONDS, "db_system_name=\"sqlite\"", "db_collection_name db_operation_name error_type", STORE,
-       "Transactions of the outbox (INSERT: a batch of adds; DELETE: tending) and of the ledger (UPDATE), to durable.")
+METRIC(DB_DURATION, HISTOGRAM, BOTH, "db_client_operation_duration_seconds", SECONDS,
+       "db_system_name=\"sqlite\"", "db_collection_name db_operation_name error_type", STORE,
+       "Transactions of the outbox (INSERT: a batch of adds; DELETE: tending) and of the ledger "
+       "(UPDATE), to durable.")
 METRIC(STORE_FILE, GAUGE, BOTH, "abacus_store_file_bytes", BYTES, "", "store", NO,
        "Size of the database file, by store: outbox or ledger.")
 METRIC(STORE_WAL, GAUGE, BOTH, "abacus_store_wal_bytes", BYTES, "", "store", NO,
@@ -74,9 +80,14 @@ METRIC(STORE_DISK_SIZE, GAUGE, BOTH, "abacus_store_disk_size_bytes", BYTES, "", 
        "The size of that disk.")
 
 // --- relay ---
-METRIC(SENT_MESSAGES, COUNTER, ADDER, "messaging_client_sent_messages", NONE, "messaging_operation_name=\"send\",messaging_system=\"kafka\"", "messaging_destination_name error_type", NO,
+METRIC(SENT_MESSAGES, COUNTER, ADDER, "messaging_client_sent_messages", NONE,
+       "messaging_operation_name=\"send\",messaging_system=\"kafka\"",
+       "messaging_destination_name error_type", NO,
        "Events handed to Kafka and acknowledged, or (error_type) not.")
-METRIC(SEND_DURATION, HISTOGRAM, ADDER, "messaging_client_operation_duration_seconds", SECONDS, "messaging_operation_name=\"send\",messaging_operation_type=\"send\",messaging_system=\"kafka\"", "messaging_destination_name", FAST,
+METRIC(SEND_DURATION, HISTOGRAM, ADDER, "messaging_client_operation_duration_seconds", SECONDS,
+       "messaging_operation_name=\"send\",messaging_operation_type=\"send\",messaging_system="
+       "\"kafka\"",
+       "messaging_destination_name", FAST,
        "From handing an event to the producer to its acknowledgement.")
 METRIC(RELAY_CONNECTED, GAUGE, ADDER, "abacus_relay_connected", NONE, "", "", NO,
        "1 while Kafka takes what the relay sends.")
@@ -87,12 +98,17 @@ METRIC(RELAY_BATCH, HISTOGRAM, ADDER, "abacus_relay_batch_events", NONE, "", "",
 METRIC(RELAY_RESTARTS, COUNTER, ADDER, "abacus_relay_restarts", NONE, "", "error_type", NO,
        "Times the relay gave its producer up and began again at what is published, by cause.")
 METRIC(KAFKA_ERRORS, COUNTER, BOTH, "abacus_kafka_errors", NONE, "", "client error_type", NO,
-       "Errors that librdkafka reported, by client (producer, consumer) and librdkafka's name for them.")
+       "Errors that librdkafka reported, by client (producer, consumer) and librdkafka's name for "
+       "them.")
 
 // --- consumer ---
-METRIC(CONSUMED_MESSAGES, COUNTER, TOTALS, "messaging_client_consumed_messages", NONE, "messaging_operation_name=\"poll\",messaging_system=\"kafka\"", "messaging_destination_name messaging_consumer_group_name", NO,
+METRIC(CONSUMED_MESSAGES, COUNTER, TOTALS, "messaging_client_consumed_messages", NONE,
+       "messaging_operation_name=\"poll\",messaging_system=\"kafka\"",
+       "messaging_destination_name messaging_consumer_group_name", NO,
        "Messages taken from Kafka, also those that came twice.")
-METRIC(PROCESS_DURATION, HISTOGRAM, TOTALS, "messaging_process_duration_seconds", SECONDS, "messaging_operation_name=\"process\",messaging_system=\"kafka\"", "messaging_destination_name messaging_consumer_group_name error_type", STORE,
+METRIC(PROCESS_DURATION, HISTOGRAM, TOTALS, "messaging_process_duration_seconds", SECONDS,
+       "messaging_operation_name=\"process\",messaging_system=\"kafka\"",
+       "messaging_destination_name messaging_consumer_group_name error_type", STORE,
        "From taking a batch in hand to its commit in the ledger, or (error_type) to the failure.")
 METRIC(CONSUMER_BATCH, HISTOGRAM, TOTALS, "abacus_consumer_batch_events", NONE, "", "", SIZE,
        "Messages a ledger transaction.")
@@ -114,24 +130,23 @@ METRIC(LEDGER_DUPLICATES, COUNTER, TOTALS, "abacus_ledger_duplicates", NONE, "",
        "Events that came again and were dropped.")
 METRIC(LEDGER_MISSING, GAUGE, TOTALS, "abacus_ledger_missing_events", NONE, "", "source", NO,
        "Events below the highest that never came: lost upstream, or late.")
-METRIC(LEDGER_SOURCES, GAUGE, TOTALS, "abacus_ledger_sources", NONE, "", "", NO,
-       "Outboxes ever heard of; only the first 100 have series of their own, the rest are \"other\".")
-METRIC(LEDGER_DEAD_LETTERS, COUNTER, TOTALS, "abacus_ledger_dead_letters", NONE, "", "partition", NO,
-       "Messages that were no event of ours and went to the dead-letter topic.")
+METRIC(
+    LEDGER_SOURCES, GAUGE, TOTALS, "abacus_ledger_sources", NONE, "", "", NO,
+    "Outboxes ever heard of; only the first 100 have series of their own, the rest are \"other\".")
+METRIC(LEDGER_DEAD_LETTERS, COUNTER, TOTALS, "abacus_ledger_dead_letters", NONE, "", "partition",
+       NO, "Messages that were no event of ours and went to the dead-letter topic.")
 
 // --- the process, and telemetry itself ---
 METRIC(READY, GAUGE, BOTH, "abacus_ready", NONE, "", "condition", NO,
        "1 for each condition of /readyz that holds.")
-METRIC(LOG_LINES, COUNTER, BOTH, "abacus_log_lines", NONE, "", "level", NO,
-       "Lines logged.")
+METRIC(LOG_LINES, COUNTER, BOTH, "abacus_log_lines", NONE, "", "level", NO, "Lines logged.")
 METRIC(LOG_SUPPRESSED, COUNTER, BOTH, "abacus_log_suppressed_lines", NONE, "", "", NO,
        "Lines left out because the same place had said so often enough.")
 METRIC(SERIES_DROPPED, COUNTER, BOTH, "abacus_metrics_dropped_series", NONE, "", "", NO,
        "Series that were not made because there would be too many.")
-METRIC(SPANS_STARTED, COUNTER, BOTH, "otel_sdk_span_started", NONE, "", "", NO,
-       "Spans recorded.")
-METRIC(SPANS_PROCESSED, COUNTER, BOTH, "otel_sdk_processor_span_processed", NONE, "", "error_type", NO,
-       "Spans taken for export, or (queue_full) dropped.")
+METRIC(SPANS_STARTED, COUNTER, BOTH, "otel_sdk_span_started", NONE, "", "", NO, "Spans recorded.")
+METRIC(SPANS_PROCESSED, COUNTER, BOTH, "otel_sdk_processor_span_processed", NONE, "", "error_type",
+       NO, "Spans taken for export, or (queue_full) dropped.")
 METRIC(SPAN_QUEUE, GAUGE, BOTH, "otel_sdk_processor_span_queue_size", NONE, "", "", NO,
        "Spans that wait for export.")
 METRIC(SPAN_QUEUE_CAPACITY, GAUGE, BOTH, "otel_sdk_processor_span_queue_capacity", NONE, "", "", NO,
@@ -148,11 +163,10 @@ METRIC(PROCESS_FILES, GAUGE, BOTH, "process_unix_file_descriptor_count", NONE, "
        "Open file descriptors.")
 METRIC(PROCESS_FILES_LIMIT, GAUGE, BOTH, "abacus_process_file_descriptor_limit", NONE, "", "", NO,
        "So many may be open.")
-METRIC(PROCESS_THREADS, GAUGE, BOTH, "process_thread_count", NONE, "", "", NO,
-       "Threads.")
+METRIC(PROCESS_THREADS, GAUGE, BOTH, "process_thread_count", NONE, "", "", NO, "Threads.")
 METRIC(PROCESS_UPTIME, GAUGE, BOTH, "process_uptime_seconds", SECONDS, "", "", NO,
        "Since the start.")
-METRIC(PROCESS_FAULTS, COUNTER, BOTH, "process_paging_faults", NONE, "", "system_paging_fault_type", NO,
-       "Page faults: minor or major.")
-METRIC(PROCESS_SWITCHES, COUNTER, BOTH, "process_context_switches", NONE, "", "process_context_switch_type", NO,
-       "Context switches: voluntary or involuntary.")
+METRIC(PROCESS_FAULTS, COUNTER, BOTH, "process_paging_faults", NONE, "", "system_paging_fault_type",
+       NO, "Page faults: minor or major.")
+METRIC(PROCESS_SWITCHES, COUNTER, BOTH, "process_context_switches", NONE, "",
+       "process_context_switch_type", NO, "Context switches: voluntary or involuntary.")

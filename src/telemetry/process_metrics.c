@@ -104,9 +104,8 @@ static void put_log(struct metrics_scrape *scrape)
     METRIC_PUT(scrape, METRIC_LOG_SUPPRESSED, stats.suppressed);
 }
 
-void process_metrics_put(struct metrics_scrape *scrape, void *ctx)
+void process_metrics_put(struct metrics_scrape *scrape)
 {
-    (void)ctx;
     put_stat(scrape);
     put_usage(scrape);
     put_files(scrape);

@@ -6,7 +6,6 @@
 
 #include "telemetry/metrics.h"
 
-// A collector; ctx is not used.
-void process_metrics_put(struct metrics_scrape *scrape, void *ctx);
+void process_metrics_put(struct metrics_scrape *scrape);
 
 #endif

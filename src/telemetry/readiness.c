@@ -118,3 +118,13 @@ void readiness_json(struct readiness *readiness, struct bytes *out)
     bytes_append_text(out, "}}");
     pthread_mutex_unlock(&readiness->mu);
 }
+
+void readiness_put(struct readiness *readiness, struct metrics_scrape *scrape)
+{
+    pthread_mutex_lock(&readiness->mu);
+    for (size_t i = 0; i < readiness->count; i++) {
+        const struct condition *c = &readiness->conditions[i];
+        METRIC_PUT(scrape, METRIC_READY, c->ok, c->name);
+    }
+    pthread_mutex_unlock(&readiness->mu);
+}

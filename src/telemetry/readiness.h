@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "base/bytes.h"
+#include "telemetry/metrics.h"
 
 #define READINESS_CONDITIONS_MAX 8
 
@@ -26,5 +27,6 @@ void readiness_set(struct readiness *readiness, size_t index, bool ok, const cha
 bool readiness_get(struct readiness *readiness);
 // {"ready":false,"conditions":{"outbox":"ok","kafka":"no broker answers"}}
 void readiness_json(struct readiness *readiness, struct bytes *out);
+void readiness_put(struct readiness *readiness, struct metrics_scrape *scrape); // abacus_ready
 
 #endif

@@ -174,7 +174,9 @@ bool rest_create(struct rest **out, const struct rest_config *config, struct led
     const struct http_config http = {.address = config->address,
                                      .port = config->port,
                                      .threads = config->threads,
-                                     .connections_max = config->connections_max};
+                                     .connections_max = config->connections_max,
+                                     .name = "rest",
+                                     .traced = true};
     if (!http_server_create(&rest->server, &http, routes, COUNT_OF(routes), err)) {
         free(rest);
         return false;
