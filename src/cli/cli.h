@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // cli: abacus-cli, the services' clients in one program: one command a file, one table of them.
 // Reading order: cli.h, main.c, add.c (the simplest command), http_get.h and services.h (what the
-// services say of themselves), verdict.h and check.c, load_engine.h and load.c.
+// services say of themselves), verdict.h and check.c, load_engine.h and load.c, trace_tree.h and
+// trace.c.
 // Uses base, grpc, telemetry (context), kafka, event: what any stranger could use, never the
 // services' insides.
 #ifndef ABACUS_CLI_CLI_H
@@ -28,6 +29,7 @@ int total_main(int argc, char *const *argv);
 int load_main(int argc, char *const *argv);
 int check_main(int argc, char *const *argv);
 int journey_main(int argc, char *const *argv);
+int trace_main(int argc, char *const *argv);
 int probe_main(int argc, char *const *argv);
 int broker_main(int argc, char *const *argv);
 

@@ -13,6 +13,7 @@ static const struct command commands[] = {
     {"load", "adds as fast as asked for, measures, and looks for what was lost", load_main},
     {"check", "compares what adders committed with what totals counted", check_main},
     {"journey", "shows one event on its way: in Kafka and in the ledger", journey_main},
+    {"trace", "shows one trace as a tree and time line", trace_main},
     {"probe", "asks a service whether it is healthy, for containers", probe_main},
     {"broker", "runs a small Kafka broker in memory, for trying things out", broker_main},
 };
