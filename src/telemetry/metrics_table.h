@@ -15,8 +15,6 @@
 //
 // Included several times with another METRIC, hence no guard.
 
-// clang-format off: one row a metric reads better than one word a line
-
 // --- gRPC and HTTP ---
 METRIC(RPC_DURATION, HISTOGRAM, ADDER, "rpc_server_call_duration_seconds", SECONDS,
        "rpc_system_name=\"grpc\"", "rpc_method rpc_response_status_code error_type", CALL,
