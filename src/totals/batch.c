@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "totals/batch.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
+#include "totals/batch_log.h"
+#include "totals/batch_metrics.h"
+#include "totals/batch_spans.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -19,6 +23,7 @@ void batch_clear(struct batch *b)
     for (size_t i = 0; i < b->count; i++)
         entry_clear(&b->letters[i]);
     b->count = 0;
+    b->taken = (struct moment){0};
 }
 
 // --- messages in ---
@@ -89,19 +94,41 @@ static void refused_mark(struct batch *b)
     }
 }
 
-bool batch_commit(struct batch *b, struct err *err)
+static bool settle(struct batch *b, struct attempt *attempt, struct err *err)
 {
     if (fault_here(FAULT_totals_poll))
         return err_set(err, ERR_UNAVAILABLE, "injected fault");
+    attempt->transaction = true;
     if (!ledger_stage(b->ledger, b->entries, b->count, err))
         return false;
     refused_mark(b);
     if (!dead_letters_send(b->dead_letters, b->letters, b->count, err)) {
         ledger_rollback(b->ledger);
+        attempt->transaction = false;
         return false;
     }
     if (!ledger_commit(b->ledger, err))
         return false;
     positions_committed(b->positions, b->entries, b->count);
     return true;
+}
+
+static struct moment moment_now(void)
+{
+    return (struct moment){.mono_ns = clock_mono_ns(), .unix_us = clock_unix_us()};
+}
+
+bool batch_commit(struct batch *b, struct err *err)
+{
+    struct attempt attempt = {.begin = moment_now()};
+    if (b->taken.mono_ns == 0)
+        b->taken = attempt.begin;
+    const bool ok = settle(b, &attempt, err);
+    attempt.end = moment_now();
+    attempt.err = ok ? NULL : err;
+    batch_metrics_attempt(b->metrics, b, &attempt);
+    batch_spans_attempt(b->spans, b, &attempt);
+    if (ok)
+        batch_log(b);
+    return ok;
 }

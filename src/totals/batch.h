@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the consumer has in hand: messages, decoded, that become one ledger transaction; those that
-// are no event of ours go to the dead letters first. The consumer's thread only.
+// are no event of ours go to the dead letters first. Each attempt to settle it is told to metrics,
+// traces and log when it is over. The consumer's thread only.
 #ifndef ABACUS_TOTALS_BATCH_H
 #define ABACUS_TOTALS_BATCH_H
 
@@ -10,15 +11,29 @@
 
 #define BATCH_MAX 512 // messages: more saves nothing, and each is memory
 
+struct moment { // both clocks: one for durations, one that others can compare
+    int64_t mono_ns, unix_us;
+};
+
+// One attempt to settle a batch.
+struct attempt {
+    struct moment begin, end; // the first begins when the batch is complete
+    bool transaction;         // the ledger committed, or failed to; else it was not the ledger
+    const struct err *err;    // NULL: committed
+};
+
 struct batch {
     // fixed, borrowed
     struct ledger *ledger;
     struct positions *positions;
     struct dead_letters *dead_letters;
+    const struct batch_metrics *metrics;
+    const struct batch_spans *spans;
     // each letter is beside its entry; its message and reason are owned
     size_t count;
     struct ledger_entry entries[BATCH_MAX];
     struct dead_letter letters[BATCH_MAX];
+    struct moment taken; // when it was complete; zero: it is not yet
 };
 
 // Takes the message, unless it begins a new batch: false, and it stays the caller's. Not when full.

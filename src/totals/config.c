@@ -14,7 +14,7 @@ static const struct option table[] = {
     {"http-threads", OPTION_INT, FIELD(http_threads), "1", 1, 64,
      .text = "Threads for REST; one serves tens of thousands of reads a second."},
     {"admin-address", OPTION_TEXT, FIELD(admin_address), "127.0.0.1",
-     .text = "Where /healthz and /readyz listen."},
+     .text = "Where /metrics, /healthz and /readyz listen."},
     {"admin-port", OPTION_INT, FIELD(admin_port), "9465", 0, PORT_MAX,
      .text = "Their port; 0 takes a free one."},
     {"ledger", OPTION_TEXT, FIELD(ledger), "abacus-totals.db",
@@ -35,6 +35,9 @@ static const struct option table[] = {
      .text = "Any librdkafka property, e.g. security.protocol=SASL_SSL; may be repeated."},
     {"shutdown-grace-ms", OPTION_INT, FIELD(shutdown_grace_ms), "10000", 1, INT32_MAX, .unit = "MS",
      .text = "How long a stop may take before it ends at once, which is safe too."},
+    {"trace-consumer", OPTION_CHOICE, FIELD(trace_consumer), "child", .choices = "child|link",
+     .text = "How traces go on: child shows each event's processing within the trace of its add; "
+             "link makes one trace a batch, with links to the adds."},
     {"log-level", OPTION_CHOICE, FIELD(log_level), "info", .choices = "debug|info|warn|error",
      .text = "What is logged."},
     {"log-format", OPTION_CHOICE, FIELD(log_format), "auto", .choices = "auto|text|json",

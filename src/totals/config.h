@@ -13,6 +13,7 @@ struct totals_config {
     int64_t kafka_topic_partitions, kafka_topic_replication;
     struct option_list kafka_properties;
     int64_t shutdown_grace_ms;
+    int trace_consumer; // enum trace_shape
     int log_level, log_format;
 };
 

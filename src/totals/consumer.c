@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "totals/batch.h"
+#include "totals/batch_metrics.h"
+#include "totals/batch_spans.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,6 +34,9 @@ struct consumer {
     struct ledger *ledger; // borrowed
     struct positions *positions;
     struct dead_letters *dead_letters;
+    struct batch_metrics batch_metrics;
+    struct batch_spans batch_spans;
+    struct metric_series consumed;
     struct mailbox *stop; // woken once
     pthread_t thread;
     // the thread's own
@@ -77,6 +82,8 @@ static void trouble_set(struct consumer *c, const char *text)
 // does, until there is a new client.
 static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const char *text)
 {
+    if (code != 0)
+        metric_add(METRIC_SERIES(METRIC_KAFKA_ERRORS, "consumer", rd_kafka_err2name(code)), 1);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         code = RD_KAFKA_RESP_ERR__TRANSPORT; // each retry says both
     if (code == c->poll_error || stopping(c))
@@ -107,8 +114,10 @@ static rd_kafka_message_t *next(struct consumer *c, int timeout_ms)
     if (m == NULL)
         return NULL;
     poll_error_set(c, m->err, m->err != 0 ? rd_kafka_message_errstr(m) : "");
-    if (m->err == 0)
+    if (m->err == 0) {
+        metric_add(c->consumed, 1);
         return m;
+    }
     rd_kafka_message_destroy(m);
     return NULL;
 }
@@ -182,11 +191,12 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *partitions, void *ctx)
 {
     struct consumer *c = ctx;
+    const bool got = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     (void)rk;
     drop_in_hand(c);
-    log_info("consumer", "rebalance: %s %d partitions",
-             code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "got" : "gave back", partitions->cnt);
-    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+    log_info("consumer", "rebalance: %s %d partitions", got ? "got" : "gave back", partitions->cnt);
+    metric_add(METRIC_SERIES(METRIC_CONSUMER_REBALANCES, got ? "assigned" : "revoked"), 1);
+    if (got)
         assigned(c, partitions);
     else
         positions_revoke(c->positions);
@@ -348,6 +358,19 @@ static void *consumer_run(void *arg)
 }
 
 // --- life ---
+static void batch_prepare(struct consumer *c)
+{
+    const char *topic = c->config.topic.name, *group = c->config.group;
+    c->consumed = METRIC_SERIES(METRIC_CONSUMED_MESSAGES, topic, group);
+    c->batch_metrics = batch_metrics_create(topic, group);
+    c->batch_spans = batch_spans_create(c->config.trace_shape, topic, group);
+    c->batch.ledger = c->ledger;
+    c->batch.positions = c->positions;
+    c->batch.dead_letters = c->dead_letters;
+    c->batch.metrics = &c->batch_metrics;
+    c->batch.spans = &c->batch_spans;
+}
+
 bool consumer_create(struct consumer **out, const struct consumer_config *config,
                      struct ledger *ledger, struct err *err)
 {
@@ -366,9 +389,7 @@ bool consumer_create(struct consumer **out, const struct consumer_config *config
         return false;
     }
     c->positions = positions_create(c->rk, c->config.topic.name, ledger);
-    c->batch.ledger = ledger;
-    c->batch.positions = c->positions;
-    c->batch.dead_letters = c->dead_letters;
+    batch_prepare(c);
     CHECK_INT(pthread_create(&c->thread, NULL, consumer_run, c), ==, 0);
     *out = c;
     return true;
@@ -395,6 +416,7 @@ void consumer_destroy(struct consumer *c)
     if (c == NULL)
         return;
     client_destroy(c);
+    batch_spans_clear(&c->batch_spans);
     dead_letters_destroy(c->dead_letters);
     positions_destroy(c->positions);
     mailbox_destroy(c->stop);

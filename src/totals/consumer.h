@@ -12,10 +12,13 @@
 
 struct consumer;
 
+enum trace_shape { TRACE_CHILD, TRACE_LINK }; // how traces go on: batch_spans.h
+
 struct consumer_config {
     struct kafka_config kafka;
     struct kafka_topic topic, dead_letter_topic;
     const char *group;
+    enum trace_shape trace_shape;
     struct readiness *readiness; // borrowed
     size_t readiness_index;      // its condition "ledger": false while commits fail
 };
@@ -30,6 +33,7 @@ struct consumer_partition {
     int64_t settled_offset; // all before it is in the ledger or gone from Kafka; -1: unknown
     int64_t end_offset;     // in Kafka; -1: unknown
     int64_t end_age_ms;     // Kafka said so at most that long ago; -1: unknown
+    int64_t lag_ns;         // how long ago it ended at settled_offset; -1: unknown
 };
 // The partitions assigned now; *list: owned, free().
 size_t consumer_partitions(struct consumer *consumer, struct consumer_partition **list);

@@ -124,14 +124,19 @@ bool ledger_has(struct ledger *ledger, const struct event *event)
 
 // --- stage ---
 
-static enum apply_verdict apply_event(struct ledger *ledger, const struct ledger_entry *entry,
-                                      int64_t now_unix_us)
+static void apply_event(struct ledger *ledger, struct ledger_entry *entry, int64_t now_unix_us)
 {
     struct sources *sources = ledger->working.sources;
     struct source *source = sources_add(sources, &entry->event.source);
+    entry->verdict = APPLY_REFUSED;
     if (source == NULL)
-        return APPLY_REFUSED;
-    return sources_apply(sources, source, &entry->event, entry->partition, now_unix_us);
+        return;
+    const int64_t highest = source->position.highest;
+    const size_t ranges = source->position.missing_count;
+    entry->verdict = sources_apply(sources, source, &entry->event, entry->partition, now_unix_us);
+    if (source->position.highest > highest)
+        entry->skipped = source->position.highest - highest - 1;
+    entry->closed = source->position.missing_count < ranges;
 }
 
 static void apply_entry(struct ledger *ledger, struct ledger_entry *entry, int64_t now_unix_us)
@@ -139,8 +144,10 @@ static void apply_entry(struct ledger *ledger, struct ledger_entry *entry, int64
     struct partition *p = state_partition_add(&ledger->working, entry->partition);
     CHECK_INT(entry->offset, >=, p->touched ? p->next_offset : 0);
     CHECK_INT(entry->offset, <, INT64_MAX);
+    entry->skipped = 0;
+    entry->closed = false;
     if (!entry->dead_letter)
-        entry->verdict = apply_event(ledger, entry, now_unix_us);
+        apply_event(ledger, entry, now_unix_us);
     if (entry->dead_letter || entry->verdict == APPLY_REFUSED)
         p->dead_letters++;
     p->next_offset = entry->offset + 1;
@@ -251,6 +258,12 @@ void ledger_sources_free(struct ledger_source *list, size_t n)
     for (size_t i = 0; i < n; i++)
         free(list[i].missing);
     free(list);
+}
+
+size_t ledger_counts(struct ledger *ledger, struct ledger_count *out, size_t max,
+                     struct ledger_total *total)
+{
+    return view_read_counts(ledger->view, out, max, total);
 }
 
 size_t ledger_partitions(struct ledger *ledger, struct ledger_partition **list)

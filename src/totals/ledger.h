@@ -35,8 +35,10 @@ struct ledger_entry {
     int32_t partition;
     int64_t offset;
     bool dead_letter;           // in: not an event of ours; only counted, the offset moves on
-    struct event event;         // in, unless dead_letter
+    bool closed;                // out: it was the last of a missing range
+    struct event event;         // in; of a dead letter only the context
     enum apply_verdict verdict; // out, unless dead_letter; REFUSED: must go to the dead letters too
+    int64_t skipped;            // out: so many just before it are missing since it came
 };
 
 // Applies a batch in memory and in an open transaction. Then commit or rollback must follow.
@@ -73,6 +75,15 @@ struct ledger_source {
 size_t ledger_sources(struct ledger *ledger, struct ledger_source **list);
 bool ledger_source(struct ledger *ledger, const struct uuid *source, struct ledger_source **one);
 void ledger_sources_free(struct ledger_source *list, size_t n);
+
+// Up to `max` sources, and the total of the same moment. Which ones stays the same until the ledger
+// is loaded anew. Copies little, however many sources there are.
+struct ledger_count {
+    struct uuid source;
+    int64_t highest, applied, duplicates; // missing: what of 1..highest was not applied (L1)
+};
+size_t ledger_counts(struct ledger *ledger, struct ledger_count *out, size_t max,
+                     struct ledger_total *total);
 
 struct ledger_partition {
     int32_t partition;

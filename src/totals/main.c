@@ -2,16 +2,20 @@
 // abacus-totals: reads its configuration, creates its parts in order, runs, destroys in reverse.
 //
 //   Kafka ─▶ consumer ─▶ ledger ─▶ REST
+#include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "telemetry/admin.h"
+#include "telemetry/trace.h"
+#include "totals/collector.h"
 #include "totals/config.h"
 #include "totals/consumer.h"
 #include "totals/ledger.h"
 #include "totals/rest.h"
 
 #define CONNECTIONS_MAX 2000 // of REST: 16 KiB each, so that 32 MiB is the most they take
+#define FLUSH_SPARE_MS  100  // of the grace, for what comes after the last spans
 
 enum condition { CONDITION_LEDGER, CONDITION_RUNNING };
 static const char *const conditions[] = {"ledger", "running"};
@@ -25,6 +29,8 @@ struct totals { // all owned; NULL: not created yet
     struct consumer *consumer;
     struct rest *rest;
     struct admin *admin;
+    struct collector collector;
+    int64_t end_mono_ns; // of the grace; 0: it has not begun
 };
 
 static void on_ledger_change(void *streams)
@@ -42,6 +48,7 @@ static bool consumer_start(struct totals *t, struct err *err)
         .topic = {c->kafka_topic, (int32_t)c->kafka_topic_partitions, replication},
         .dead_letter_topic = {c->kafka_dead_letter_topic, 1, replication},
         .group = c->kafka_group,
+        .trace_shape = (enum trace_shape)c->trace_consumer,
         .readiness = t->readiness,
         .readiness_index = CONDITION_LEDGER,
     };
@@ -74,6 +81,24 @@ static void connections_limit(struct totals *t)
         log_warn("main", "the limit of open files allows %d connections only", t->connections_max);
 }
 
+// The ledger is the instance: it stays the same through restarts, and no two have one.
+static void telemetry_start(struct totals *t)
+{
+    struct ledger_total total;
+    ledger_total(t->ledger, &total);
+    const struct trace_config config = {.service = "abacus-totals", .instance = total.ledger.text};
+    trace_start(&config);
+}
+
+static void metrics_start(struct totals *t)
+{
+    t->collector = (struct collector){.ledger = t->ledger,
+                                      .ledger_path = t->config.ledger,
+                                      .consumer = t->consumer,
+                                      .streams = t->streams};
+    metrics_collect(collector_run, &t->collector);
+}
+
 static bool create(struct totals *t, struct err *err)
 {
     connections_limit(t);
@@ -81,9 +106,13 @@ static bool create(struct totals *t, struct err *err)
     if (!ledger_open(&t->ledger, t->config.ledger, err))
         return err_prefix(err, "--ledger");
     readiness_set(t->readiness, CONDITION_LEDGER, true, "");
+    telemetry_start(t);
     t->streams = stream_hub_create(t->ledger);
     ledger_on_change(t->ledger, on_ledger_change, t->streams);
-    return consumer_start(t, err) && rest_start(t, err) && admin_start(t, err);
+    if (!consumer_start(t, err) || !rest_start(t, err) || !admin_start(t, err))
+        return false;
+    metrics_start(t);
+    return true;
 }
 
 // --- run ---
@@ -103,6 +132,14 @@ static void stop_begin(struct totals *t)
     log_info("main", "stopping");
     readiness_set(t->readiness, CONDITION_RUNNING, false, "stopping");
     stop_limit(t->config.shutdown_grace_ms);
+    t->end_mono_ns = clock_mono_ns() + t->config.shutdown_grace_ms * NS_PER_MS;
+}
+
+// The spans of the last commit too, but what is left of the grace is all the time they get.
+static void telemetry_stop(struct totals *t)
+{
+    const int64_t left_ms = (t->end_mono_ns - clock_mono_ns()) / NS_PER_MS - FLUSH_SPARE_MS;
+    trace_stop(left_ms > 0 ? left_ms : 0);
 }
 
 // The consumer ends first, with its last commit: the streams still tell it before they end.
@@ -112,10 +149,12 @@ static void destroy(struct totals *t)
         consumer_stop(t->consumer);
     rest_destroy(t->rest);
     admin_destroy(t->admin);
+    metrics_collect_end(&t->collector);
     consumer_destroy(t->consumer);
     stream_hub_destroy(t->streams);
     ledger_close(t->ledger);
     readiness_destroy(t->readiness);
+    telemetry_stop(t);
 }
 
 int main(int argc, char **argv)

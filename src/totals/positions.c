@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "totals/lag.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -16,6 +17,16 @@
 #define REPORT_NS     NS_PER_S
 #define JUMP_NS       (10 * NS_PER_S)
 
+// A line of the log about a place in a partition.
+#define LOG_PLACE(level, at_partition, at_offset, ...)                          \
+    do {                                                                        \
+        const struct log_field fields[] = {                                     \
+            {.name = "partition", .number = (at_partition)},                    \
+            {.name = "offset", .number = (at_offset)},                          \
+        };                                                                      \
+        log_fields((level), "consumer", fields, COUNT_OF(fields), __VA_ARGS__); \
+    } while (0)
+
 struct place {
     int32_t partition;
     int64_t settled;  // all before it is in the ledger or gone from Kafka; -1: unknown
@@ -24,6 +35,7 @@ struct place {
     bool probe;       // the message before `expected` is to come first
     int64_t end;      // that Kafka gave when it was asked last; -1: unknown
     int64_t asked_mono_ns;
+    struct lag lag; // the ends it gave over time
 };
 
 struct positions {
@@ -101,17 +113,24 @@ static struct place *place_find(struct positions *p, int32_t partition)
 static int64_t begin_within(int32_t partition, int64_t ledger, int64_t first, int64_t end)
 {
     if (ledger > end)
-        log_warn("consumer",
-                 "partition %" PRId32 " ends at offset %" PRId64 " but the ledger is at %" PRId64
-                 ": the topic was made anew or lost data; reading all of it, what was counted is "
-                 "not counted again",
-                 partition, end, ledger);
+        LOG_PLACE(LOG_WARN, partition, ledger,
+                  "partition %" PRId32 " ends at offset %" PRId64 " but the ledger is at %" PRId64
+                  ": the topic was made anew or lost data; reading all of it, what was counted is "
+                  "not counted again",
+                  partition, end, ledger);
     else if (ledger >= 0 && ledger < first)
-        log_warn("consumer",
-                 "partition %" PRId32 " begins at offset %" PRId64 " but the ledger is at %" PRId64
-                 ": what is between was deleted before it was read",
-                 partition, first, ledger);
+        LOG_PLACE(LOG_WARN, partition, ledger,
+                  "partition %" PRId32 " begins at offset %" PRId64 " but the ledger is at %" PRId64
+                  ": what is between was deleted before it was read",
+                  partition, first, ledger);
     return ledger >= first && ledger <= end ? ledger : first;
+}
+
+static void end_set(struct place *place, int64_t end, int64_t asked_mono_ns)
+{
+    place->end = end;
+    place->asked_mono_ns = asked_mono_ns;
+    lag_hear(&place->lag, (struct lag_sample){asked_mono_ns, end}, place->settled);
 }
 
 // Without an answer from Kafka the ledger's place is taken as it is: out of range, librdkafka
@@ -131,10 +150,17 @@ static bool place_init(struct positions *p, struct place *place, int32_t partiti
         place->settled = begin_within(partition, ledger, first, end);
         place->probe = ledger == place->settled && ledger > first;
         place->first = first;
-        place->end = end;
+        end_set(place, end, place->asked_mono_ns);
     }
     place->expected = place->settled;
     return true;
+}
+
+static void reading_log(const struct place *place)
+{
+    const int64_t offset = place->expected < 0 ? 0 : place->expected;
+    LOG_PLACE(LOG_INFO, place->partition, offset,
+              "partition %" PRId32 ": reading from offset %" PRId64, place->partition, offset);
 }
 
 bool positions_assign(struct positions *p, rd_kafka_topic_partition_list_t *partitions,
@@ -160,8 +186,7 @@ bool positions_assign(struct positions *p, rd_kafka_topic_partition_list_t *part
     }
     places_replace(p, places, count);
     for (size_t i = 0; i < count; i++)
-        log_info("consumer", "partition %" PRId32 ": reading from offset %" PRId64,
-                 places[i].partition, places[i].expected < 0 ? 0 : places[i].expected);
+        reading_log(&places[i]);
     return true;
 }
 
@@ -197,17 +222,17 @@ void positions_restart(struct positions *p, int32_t partition)
 {
     struct place *place = place_find(p, partition);
     CHECK(place != NULL);
-    log_warn("consumer",
-             "partition %" PRId32 " has another event before offset %" PRId64
-             " than the ledger counted: the topic was made anew; reading all of it, what was "
-             "counted is not counted again",
-             partition, place->expected);
+    LOG_PLACE(LOG_WARN, partition, place->expected,
+              "partition %" PRId32 " has another event before offset %" PRId64
+              " than the ledger counted: the topic was made anew; reading all of it, what was "
+              "counted is not counted again",
+              partition, place->expected);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(p->rk, p->topic, NULL);
     const rd_kafka_resp_err_t code = rd_kafka_seek(topic, partition, place->first, SEEK_MS);
     rd_kafka_topic_destroy(topic);
     if (code != 0)
-        log_error("consumer", "seek in partition %" PRId32 ": %s", partition,
-                  rd_kafka_err2str(code));
+        LOG_PLACE(LOG_ERROR, partition, place->first, "seek in partition %" PRId32 ": %s",
+                  partition, rd_kafka_err2str(code));
     pthread_mutex_lock(&p->mu);
     place->expected = place->settled = place->first;
     pthread_mutex_unlock(&p->mu);
@@ -229,13 +254,13 @@ static void jump_log(struct positions *p, const struct place *place, int64_t off
         p->jumps_unsaid++;
         return;
     }
-    log_warn("consumer",
-             "partition %" PRId32 " goes on at offset %" PRId64 " instead of %" PRId64
-             ": %s (%" PRId64 " more jumps before)",
-             place->partition, offset, place->expected,
-             back ? "the topic was made anew or lost data"
-                  : "what is between was deleted, or is no message",
-             p->jumps_unsaid);
+    LOG_PLACE(LOG_WARN, place->partition, offset,
+              "partition %" PRId32 " goes on at offset %" PRId64 " instead of %" PRId64
+              ": %s (%" PRId64 " more jumps before)",
+              place->partition, offset, place->expected,
+              back ? "the topic was made anew or lost data"
+                   : "what is between was deleted, or is no message",
+              p->jumps_unsaid);
     p->jump_mono_ns = now + JUMP_NS;
     p->jumps_unsaid = 0;
 }
@@ -309,9 +334,10 @@ static void end_take(struct place *place, const rd_kafka_topic_partition_t *said
     CHECK_INT(said->partition, ==, place->partition);
     if (said->err != 0 || said->offset < 0)
         return;
-    const bool compares = said->offset >= place->expected || said->offset == 0;
-    place->end = compares ? said->offset : -1;
-    place->asked_mono_ns = asked_mono_ns;
+    if (said->offset >= place->expected || said->offset == 0)
+        end_set(place, said->offset, asked_mono_ns);
+    else
+        place->end = -1;
 }
 
 static void ends_ask(struct positions *p, int timeout_ms)
@@ -349,9 +375,10 @@ void positions_ask_ends(struct positions *p)
 static void tell_end(struct positions *p, const struct place *place, struct consumer_partition *out)
 {
     const int64_t heard = end_of(p, place->partition);
-    out->end_offset = place->end < 0 ? -1 : heard > place->end ? heard : place->end;
-    out->end_age_ms =
-        place->end < 0 ? -1 : (clock_mono_ns() - place->asked_mono_ns) / NS_PER_MS + 1;
+    const struct lag_sample now = {clock_mono_ns(), heard > place->end ? heard : place->end};
+    out->end_offset = now.end_offset;
+    out->end_age_ms = (now.mono_ns - place->asked_mono_ns) / NS_PER_MS + 1;
+    out->lag_ns = place->settled < 0 ? -1 : lag_ns(&place->lag, now, place->settled);
 }
 
 size_t positions_list(struct positions *p, struct consumer_partition **list)
@@ -362,8 +389,12 @@ size_t positions_list(struct positions *p, struct consumer_partition **list)
     for (size_t i = 0; i < count; i++) {
         const struct place *place = &p->places[i];
         (*list)[i] = (struct consumer_partition){.partition = place->partition,
-                                                 .settled_offset = place->settled};
-        tell_end(p, place, &(*list)[i]);
+                                                 .settled_offset = place->settled,
+                                                 .end_offset = -1,
+                                                 .end_age_ms = -1,
+                                                 .lag_ns = -1};
+        if (place->end >= 0)
+            tell_end(p, place, &(*list)[i]);
     }
     pthread_mutex_unlock(&p->mu);
     return count;

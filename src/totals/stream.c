@@ -217,6 +217,14 @@ struct stream_hub *stream_hub_create(struct ledger *ledger)
     return hub;
 }
 
+size_t stream_hub_count(struct stream_hub *hub)
+{
+    pthread_mutex_lock(&hub->mu);
+    const size_t count = hub->count;
+    pthread_mutex_unlock(&hub->mu);
+    return count;
+}
+
 void stream_hub_changed(struct stream_hub *hub)
 {
     mailbox_wake(hub->changed);

@@ -17,6 +17,8 @@ struct stream_hub *stream_hub_create(struct ledger *ledger); // borrowed
 void stream_hub_end(struct stream_hub *hub);                 // streams end, new ones at once
 void stream_hub_destroy(struct stream_hub *hub);             // the server is destroyed
 
+size_t stream_hub_count(struct stream_hub *hub); // open streams; any thread
+
 // The ledger has changed. Coalesces; costs a system call only when the hub sleeps.
 void stream_hub_changed(struct stream_hub *hub);
 

@@ -118,9 +118,8 @@ void view_restore(const struct view *v, struct state *state)
 
 // --- the readers' side ---
 
-void view_read_total(struct view *v, struct ledger_total *out)
+static void copy_total(const struct view *v, struct ledger_total *out)
 {
-    pthread_mutex_lock(&v->mu);
     const __int128 missing = v->sums.missing;
     *out = (struct ledger_total){
         .ledger = v->state.id,
@@ -132,6 +131,12 @@ void view_read_total(struct view *v, struct ledger_total *out)
         .duplicates = v->sums.duplicates,
         .dead_letters = v->sums.dead_letters,
     };
+}
+
+void view_read_total(struct view *v, struct ledger_total *out)
+{
+    pthread_mutex_lock(&v->mu);
+    copy_total(v, out);
     pthread_mutex_unlock(&v->mu);
 }
 
@@ -190,6 +195,24 @@ bool view_read_source(struct view *v, const struct uuid *source, struct ledger_s
     }
     pthread_mutex_unlock(&v->mu);
     return found != NULL;
+}
+
+// The table only grows until it is loaded anew, so the first stay the first.
+size_t view_read_counts(struct view *v, struct ledger_count *out, size_t max,
+                        struct ledger_total *total)
+{
+    pthread_mutex_lock(&v->mu);
+    const size_t all = sources_count(v->state.sources), n = all < max ? all : max;
+    for (size_t i = 0; i < n; i++) {
+        const struct source *source = sources_at(v->state.sources, i);
+        out[i] = (struct ledger_count){.source = source->id,
+                                       .highest = source->position.highest,
+                                       .applied = source->count,
+                                       .duplicates = source->duplicates};
+    }
+    copy_total(v, total);
+    pthread_mutex_unlock(&v->mu);
+    return n;
 }
 
 size_t view_read_partitions(struct view *v, struct ledger_partition **list)

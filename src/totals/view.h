@@ -28,6 +28,8 @@ const struct state *view_committed(const struct view *v);
 void view_read_total(struct view *v, struct ledger_total *out);
 size_t view_read_sources(struct view *v, struct ledger_source **list);
 bool view_read_source(struct view *v, const struct uuid *source, struct ledger_source **one);
+size_t view_read_counts(struct view *v, struct ledger_count *out, size_t max,
+                        struct ledger_total *total);
 size_t view_read_partitions(struct view *v, struct ledger_partition **list);
 
 #endif
