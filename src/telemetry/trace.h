@@ -65,7 +65,8 @@ struct trace_config {
     const char *instance; // service.instance.id
 };
 void trace_start(const struct trace_config *config);
-// Exports what waits, for at most timeout_ms, then ends the exporter.
+// When no other thread makes spans any more: exports what waits, for at most timeout_ms, then ends
+// the exporter.
 void trace_stop(int64_t timeout_ms);
 
 #endif
