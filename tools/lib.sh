@@ -56,6 +56,16 @@ stop_pid() {
 }
 
 # A port of 127.0.0.1 that nobody uses now.
-free_port() {
-    python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'
+free_port() { free_port_like 0; }
+
+free_port_like() { # WISH: that port, or another one when it is taken
+    python3 - "$1" <<'END'
+import socket
+import sys
+try:
+    server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+except OSError:
+    server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1])
+END
 }

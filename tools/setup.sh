@@ -29,13 +29,16 @@ module  cmocka        libcmocka-dev'
 needs_kafka='
 command java          default-jre-headless
 command mvn           maven'
+needs_observe='
+command go            golang-go
+command prometheus    prometheus'
 needs_test="
 command git           git
 command clang         clang
 command clang-format  clang-format
 command shellcheck    shellcheck
 command h2load        nghttp2-client
-command go            golang-go
+$needs_observe
 $needs_kafka"
 needs_bench='
 command h2load        nghttp2-client

@@ -3,6 +3,8 @@
 # Starts and stops the whole system: a broker, an adder, a totals. Used by `demo` and `up`.
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=tools/observe.sh
+source "$(dirname "${BASH_SOURCE[0]}")/observe.sh"
 
 state=         # the folder of this system: databases, logs
 kafka_address= # set by the start of a broker
@@ -33,6 +35,7 @@ stop_all() {
     stop adder 20
     stop totals 20
     stop broker 20
+    observe_stop
 }
 
 # await NAME SECONDS COMMAND...: until the command succeeds; a process that ended is the reason.
@@ -88,7 +91,7 @@ start_services() {
         --outbox "$state/outbox.db" --kafka-bootstrap-servers "$kafka_address"
     await adder 10 listens adder grpc
     adder=$(address_of adder grpc) adder_admin=http://$(address_of adder admin)
-    totals=http://$(address_of totals http)
+    totals=http://$(address_of totals http) totals_admin=$(address_of totals admin)
 }
 
 cli() { "$build/src/cli/abacus-cli" "$@"; }
@@ -155,20 +158,30 @@ demo() {
 
 # --- up ---
 up() {
-    local kafka=embedded
-    case $# in
-    0) ;;
-    2) [ "$1" = --kafka ] || usage_error "up: unknown option \"$1\"" && kafka=$2 ;;
-    *) usage_error "up takes only --kafka embedded|local|HOST:PORT" ;;
-    esac
+    local kafka=embedded observing=
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --kafka)
+            [ $# -ge 2 ] || usage_error "up: --kafka embedded|local|HOST:PORT"
+            kafka=$2
+            shift
+            ;;
+        --observe) observing=yes ;;
+        *) usage_error "up: unknown option \"$1\"" ;;
+        esac
+        shift
+    done
     build_all
+    [ -z "$observing" ] || observe_prepare
     state=$(ensure_run)/up-${kafka//[^[:alnum:]]/-} # each Kafka has its own history
     mkdir -p "$state"
     trap stop_all EXIT
     up_broker "$kafka"
+    [ -z "$observing" ] || observe_start
     say "Starting: totals joins its group, adder opens its outbox …"
     start_services 50051 9464 8080 9465
-    up_say "$kafka"
+    [ -z "$observing" ] || observe_targets
+    up_say "$kafka" "$observing"
     trap 'true' INT TERM
     wait -n "${pids[@]}" || true
     trap '' INT TERM
@@ -196,6 +209,9 @@ up_say() {
   broker  $kafka_address$note
   adder   $adder (gRPC)    $adder_admin (/healthz /readyz /source)
   totals  $totals (REST: /v1/total /v1/sources /v1/partitions /v1/total/stream /openapi.json)
+END
+    [ -z "$2" ] || observe_say
+    cat <<END
 
 Try, in another terminal: ./abacus add 2 3; ./abacus total; ./abacus load; ./abacus check
 Ctrl-C stops it.
