@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// abacus-cli add A B: one call of abacus.v1.Adder/Add.
+// abacus-cli add A B: one call of abacus.v1.Adder/Add, with tracing on (the OTEL_* variables) below
+// a span of its own.
+#include "base/clock.h"
 #include "base/int128.h"
+#include "base/log.h"
+#include "base/uuid.h"
 #include "cli/address.h"
 #include "cli/cli.h"
 #include "grpc/client.h"
-#include "telemetry/context.h"
+#include "telemetry/trace.h"
 
 #include "adder.pb-c.h"
 #include "error_subset.pb-c.h"
@@ -15,6 +19,8 @@
 #include <string.h>
 
 #define REQUEST_BYTES_MAX 4096
+#define METHOD            "abacus.v1.Adder/Add"
+#define TRACE_STOP_MS     2000 // a collector that does not answer must not keep people waiting
 
 struct add_config {
     const char *adder, *request_id, *traceparent;
@@ -58,18 +64,67 @@ static bool numbers_parse(const struct option_list *words, Abacus__V1__AddReques
     return true;
 }
 
-static void call(const struct add_config *config, const struct address *address,
-                 const Abacus__V1__AddRequest *request, struct grpc_answer *answer)
+// --- the call and its span ---
+// With tracing off the span is empty, and the context is what the caller gave.
+struct add_call {
+    struct address address;
+    struct span span;
+    bool sampled;
+    struct trace_context sent; // with the call; empty: none
+    struct grpc_answer answer;
+};
+
+static void span_begin(struct add_call *call, const char *traceparent)
+{
+    struct span *span = &call->span;
+    *span = (struct span){.name = METHOD, .kind = SPAN_CLIENT, .parent_remote = true};
+    trace_context_parse(traceparent, strlen(traceparent), &span->parent); // "": none
+    call->sampled = trace_begin(&span->parent, &call->sent);
+    // Where the trace begins it is decided whether it is recorded: the adder must not decide again.
+    if (trace_enabled() && !call->sampled && call->sent.traceparent[0] == '\0')
+        call->sent = trace_context_make(&span->parent, false);
+    span->context = call->sent;
+    span->begin_unix_us = clock_unix_us();
+}
+
+static void span_end(struct add_call *call)
+{
+    struct span *span = &call->span;
+    const char *status = grpc_status_name((int)call->answer.status);
+    const bool ok = call->answer.status == GRPC_OK;
+    const struct bytes *text = &call->answer.text;
+    int64_t port;
+    if (!call->sampled)
+        return;
+    span->end_unix_us = clock_unix_us();
+    span->parent_remote = span->parent.traceparent[0] != '\0';
+    span->error = ok ? NULL : text->length == 0 ? "" : (const char *)text->data;
+    span_text(span, "rpc.system.name", "grpc");
+    span_text(span, "rpc.method", METHOD);
+    span_text(span, "rpc.response.status_code", status);
+    span_text(span, "error.type", ok ? NULL : status);
+    span_text(span, "server.address", call->address.host);
+    if (int64_parse(call->address.port, strlen(call->address.port), &port))
+        span_number(span, "server.port", port);
+    trace_end(span);
+}
+
+static void call_run(const struct add_config *config, const Abacus__V1__AddRequest *request,
+                     struct add_call *call)
 {
     uint8_t bytes[REQUEST_BYTES_MAX];
+    span_begin(call, config->traceparent);
     const struct grpc_call_spec spec = {
-        .path = "/abacus.v1.Adder/Add",
+        .path = "/" METHOD,
         .message = {bytes, abacus__v1__add_request__pack(request, bytes)},
         .timeout_ms = config->timeout_ms,
-        .traceparent = config->traceparent[0] == '\0' ? NULL : config->traceparent,
+        .traceparent = call->sent.traceparent[0] == '\0' ? NULL : call->sent.traceparent,
     };
-    grpc_call_blocking(address->host, address->port, &spec, answer);
+    grpc_call_blocking(call->address.host, call->address.port, &spec, &call->answer);
+    span_end(call);
 }
+
+// --- what is said of it ---
 
 // The reason of the ErrorInfo (AIP-193) as " (REASON)", or nothing.
 static void print_reason(FILE *to, const struct bytes *details)
@@ -97,22 +152,36 @@ static int report_failure(const struct grpc_answer *answer)
     return CLI_FAILED;
 }
 
+// trace_id: "" when the call was not recorded.
 static void print_json(const Abacus__V1__AddRequest *request,
-                       const Abacus__V1__AddResponse *response)
+                       const Abacus__V1__AddResponse *response, const char *trace_id)
 {
     struct bytes line = {0};
     bytes_printf(&line, "{\"a\":\"%" PRId64 "\",\"b\":\"%" PRId64 "\",\"sum\":\"%" PRId64 "\"",
                  request->a, request->b, response->sum);
     bytes_append_text(&line, ",\"source\":");
     bytes_append_json_string(&line, response->source, strlen(response->source));
-    bytes_printf(&line, ",\"sequence\":\"%" PRId64 "\"}", response->sequence);
+    bytes_printf(&line, ",\"sequence\":\"%" PRId64 "\"", response->sequence);
+    if (trace_id[0] != '\0')
+        bytes_printf(&line, ",\"trace_id\":\"%s\"", trace_id);
+    bytes_append_text(&line, "}");
     puts((const char *)line.data);
     bytes_clear(&line);
 }
 
-static int report(const struct add_config *config, const Abacus__V1__AddRequest *request,
-                  const struct grpc_answer *answer)
+static void print_text(const Abacus__V1__AddRequest *request,
+                       const Abacus__V1__AddResponse *response, const char *trace_id)
 {
+    printf("%" PRId64 " + %" PRId64 " = %" PRId64 "  ", request->a, request->b, response->sum);
+    if (trace_id[0] != '\0')
+        printf("trace %s  ", trace_id);
+    printf("(source %s, sequence %" PRId64 ")\n", response->source, response->sequence);
+}
+
+static int report(const struct add_config *config, const Abacus__V1__AddRequest *request,
+                  const struct add_call *call)
+{
+    const struct grpc_answer *answer = &call->answer;
     if (answer->status != GRPC_OK)
         return report_failure(answer);
     Abacus__V1__AddResponse *response =
@@ -121,11 +190,10 @@ static int report(const struct add_config *config, const Abacus__V1__AddRequest 
         fprintf(stderr, "add: the answer is no abacus.v1.AddResponse\n");
         return CLI_FAILED;
     }
-    if (config->output == CLI_JSON)
-        print_json(request, response);
-    else
-        printf("%" PRId64 " + %" PRId64 " = %" PRId64 "  (source %s, sequence %" PRId64 ")\n",
-               request->a, request->b, response->sum, response->source, response->sequence);
+    const struct trace_ids ids = trace_context_ids(&call->span.context);
+    (config->output == CLI_JSON ? print_json : print_text)(request, response,
+                                                           call->sampled ? ids.trace_id : "");
+    fflush(stdout); // before the exporter may have to wait for a collector
     abacus__v1__add_response__free_unpacked(response, NULL);
     return CLI_OK;
 }
@@ -154,16 +222,19 @@ int add_main(int argc, char *const *argv)
         options_read(table, COUNT_OF(table), &usage, argc, argv, &config, &words);
     if (outcome != OPTIONS_RUN)
         return cli_exit_of(outcome);
+    log_init("abacus-cli", LOG_WARN, LOG_FORMAT_AUTO);
     Abacus__V1__AddRequest request = ABACUS__V1__ADD_REQUEST__INIT;
-    struct address address;
+    struct add_call call;
     struct err err;
-    if (!arguments_parse(&config, &words, &request, &address, &err)) {
+    if (!arguments_parse(&config, &words, &request, &call.address, &err)) {
         fprintf(stderr, "add: %s\n", err.text);
         return CLI_UNKNOWN;
     }
-    struct grpc_answer answer;
-    call(&config, &address, &request, &answer);
-    const int code = report(&config, &request, &answer);
-    grpc_answer_clear(&answer);
+    const struct uuid instance = uuid_random();
+    trace_start(&(struct trace_config){.service = "abacus-cli", .instance = instance.text});
+    call_run(&config, &request, &call);
+    const int code = report(&config, &request, &call);
+    trace_stop(TRACE_STOP_MS);
+    grpc_answer_clear(&call.answer);
     return code;
 }

@@ -28,11 +28,12 @@ struct exporter {
     struct otlp_http *http;   // owned
     pthread_t thread;
     // the exporter's thread only
-    int failures;               // in a row
-    int64_t pause_mono_ns;      // nothing is sent before that
-    bool pause_until_end;       // or until a stop
-    int64_t lost;               // since the collector last took something
-    char trouble[ERR_TEXT_MAX]; // what was said last; "": all is well
+    int failures;          // in a row
+    int64_t pause_mono_ns; // nothing is sent before that
+    bool pause_until_end;  // or until a stop
+    int64_t lost;          // since the collector last took something
+    char trouble[sizeof(
+        ((struct otlp_reply *)0)->error_type)]; // what was said last; "": all is well
     // shared
     _Atomic int64_t end_mono_ns; // when a stop must be over: stored by main
 };
@@ -49,19 +50,19 @@ static void count(const char *error_type, int64_t spans)
         metric_add(METRIC_SERIES(METRIC_SPANS_EXPORTED, error_type), spans);
 }
 
-// The same trouble is said once, however long it lasts.
-static void say_trouble(struct exporter *e, const char *trouble)
+// The same trouble is said once, however long it lasts. kind: as for metrics.
+static void say_trouble(struct exporter *e, const char *kind, const char *text)
 {
-    if (strcmp(e->trouble, trouble) == 0)
+    if (strcmp(e->trouble, kind) == 0)
         return;
-    snprintf(e->trouble, sizeof(e->trouble), "%s", trouble);
-    log_warn("trace", "the collector does not take spans: %s", trouble);
+    snprintf(e->trouble, sizeof(e->trouble), "%s", kind);
+    log_warn("trace", "the collector does not take spans: %s", text);
 }
 
 static void say_well(struct exporter *e)
 {
     if (e->trouble[0] != '\0')
-        log_info("trace", "the collector takes spans again; %" PRId64 " were lost", e->lost);
+        log_info("trace", "the collector takes spans again; lost meanwhile: %" PRId64, e->lost);
     e->trouble[0] = '\0';
     e->lost = 0;
 }
@@ -78,7 +79,7 @@ static void take_answer(struct exporter *e, const struct otlp_reply *reply, int6
     struct otlp_response response;
     if (!otlp_response(reply->body, &response)) {
         lose(e, "invalid_answer", spans);
-        say_trouble(e, "what answers there is no OTLP collector");
+        say_trouble(e, "invalid_answer", "what answers there is no OTLP collector");
         return;
     }
     const bool partly = response.rejected > 0;
@@ -89,16 +90,16 @@ static void take_answer(struct exporter *e, const struct otlp_reply *reply, int6
         return;
     }
     lose(e, "rejected", rejected);
-    char trouble[ERR_TEXT_MAX];
-    snprintf(trouble, sizeof(trouble), "some are rejected: %.200s", response.message);
-    say_trouble(e, trouble);
+    char text[ERR_TEXT_MAX];
+    snprintf(text, sizeof(text), "some are rejected: %.200s", response.message);
+    say_trouble(e, "rejected", text);
 }
 
 static void say_reply(struct exporter *e, const struct otlp_reply *reply)
 {
-    char trouble[ERR_TEXT_MAX];
-    snprintf(trouble, sizeof(trouble), "HTTP status %ld", reply->status);
-    say_trouble(e, reply->status == 0 ? reply->trouble : trouble);
+    char text[ERR_TEXT_MAX];
+    snprintf(text, sizeof(text), "HTTP status %ld", reply->status);
+    say_trouble(e, reply->error_type, reply->status == 0 ? reply->trouble : text);
 }
 
 // --- one batch ---
@@ -241,7 +242,7 @@ void exporter_stop(struct exporter *e, int64_t timeout_ms)
     CHECK_INT(pthread_join(e->thread, NULL), ==, 0);
     const size_t left = span_queue_length(e->queue);
     if (left > 0 || e->lost > 0)
-        log_warn("trace", "%zu spans were not exported", left + (size_t)e->lost);
+        log_warn("trace", "spans lost: %zu", left + (size_t)e->lost);
     count("shutdown", (int64_t)left);
     otlp_http_close(e->http);
     span_queue_destroy(e->queue);

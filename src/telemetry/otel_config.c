@@ -167,9 +167,10 @@ void otel_config_read(struct otel_config *config)
     config->service_name = otel_variable("OTEL_SERVICE_NAME").value;
     read_list(&config->attributes, &attributes);
     config->export = !config->disabled && wants_export();
+    if (config->export)
+        read_endpoint(config);
     if (!config->export)
         return;
-    read_endpoint(config);
     read_sampler(config);
     read_numbers(config);
     read_protocol(config);
