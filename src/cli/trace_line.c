@@ -11,6 +11,7 @@ static const struct {
     const char *key, *word;
 } notable[] = {
     {"abacus.sequence", "sequence"},
+    {"abacus.verdict", "verdict"},
     {"messaging.destination.partition.id", "partition"},
     {"messaging.kafka.offset", "offset"},
     {"db.operation.batch.size", "batch"},
