@@ -9,9 +9,10 @@
 //   a scrape    1151    5    1   16
 //
 // Blocks are mapped memory that costs nothing until touched: a page or two for most threads.
-#include "telemetry/metrics_state.h"
+#include "telemetry/metrics.h"
 
 #include "base/clock.h"
+#include "telemetry/metrics_state.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
