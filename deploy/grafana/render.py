@@ -75,10 +75,16 @@ def links_to_boards():
             "tooltip": "The other boards, with the same time and choices", "url": ""}
 
 
+def link_to(uid):
+    return {"type": "link", "title": "Open the board", "tags": [], "asDropdown": False,
+            "icon": "external link", "includeVars": False, "keepTime": False, "targetBlank": False,
+            "tooltip": "", "url": f"/d/{uid}?${{__url_time_range}}"}
+
+
 def annotation(name, colour, expr, title, text):
     return {"name": name, "enable": True, "hide": False, "iconColor": colour,
-            "datasource": DATASOURCE, "expr": expr, "step": REFRESH, "titleFormat": title,
-            "textFormat": text, "tagKeys": "severity"}
+            "datasource": DATASOURCE, "target": {"refId": "Anno", "expr": expr},
+            "titleFormat": title, "textFormat": text, "tagKeys": "severity"}
 
 
 def datasource_variable():
@@ -90,7 +96,7 @@ def datasource_variable():
 
 def variable(name):
     return {"type": "query", "name": name, "label": name, "datasource": DATASOURCE,
-            "definition": VARIABLES[name], "refresh": 2, "sort": 1, "hide": 0, "regex": "",
+            "refresh": 2, "sort": 1, "hide": 0, "regex": "",
             "query": {"query": VARIABLES[name], "refId": f"variable-{name}"},
             "multi": True, "includeAll": True, "allValue": OUTSIDE_GRAFANA[f"${name}"],
             "options": [], "current": {"text": ["All"], "value": ["$__all"]}}
@@ -143,7 +149,7 @@ def rendered(panel):
         "fieldConfig": {"defaults": field(panel), "overrides": overrides(panel)},
         "options": OPTIONS[panel.kind](panel),
         "transformations": transformations(panel),
-        "links": links(panel),
+        "links": [link_to(panel.opens)] if panel.opens else [],
     }
 
 
@@ -220,13 +226,6 @@ def transformations(panel):
     return [{"id": "merge", "options": {}},
             {"id": "organize", "options": {"excludeByName": {"Time": True, "__name__": True},
                                            "renameByName": names, "indexByName": {}}}]
-
-
-def links(panel):
-    if not panel.opens:
-        return []
-    return [{"title": "Open the board", "url": f"/d/{panel.opens}?${{__url_time_range}}",
-             "targetBlank": False}]
 
 
 def stat_options(panel):
