@@ -52,6 +52,8 @@ static void probe(struct batch *b, const rd_kafka_message_t *m)
 
 static void append(struct batch *b, rd_kafka_message_t *m)
 {
+    if (b->count == 0)
+        b->begun_mono_ns = clock_mono_ns();
     struct ledger_entry *entry = &b->entries[b->count];
     struct dead_letter *letter = &b->letters[b->count++];
     struct err err;

@@ -33,7 +33,8 @@ struct batch {
     size_t count;
     struct ledger_entry entries[BATCH_MAX];
     struct dead_letter letters[BATCH_MAX];
-    struct moment taken; // when it was complete; zero: it is not yet
+    int64_t begun_mono_ns; // when its first message was taken
+    struct moment taken;   // when it was complete; zero: it is not yet
 };
 
 // Takes the message, unless it begins a new batch: false, and it stays the caller's. Not when full.

@@ -106,20 +106,22 @@ static void committed(const struct batch_metrics *m, const struct batch *b,
     metric_observe(m->size, (int64_t)b->count, 1);
 }
 
+// The first attempt counts from when its batch was begun: decoding is a part of processing.
 // Failures have series of their own, made when the first comes.
 void batch_metrics_attempt(const struct batch_metrics *m, const struct batch *b,
                            const struct attempt *attempt)
 {
-    const int64_t ns = attempt->end.mono_ns - attempt->begin.mono_ns;
+    const bool first = attempt->begin.mono_ns == b->taken.mono_ns;
+    const int64_t begun_mono_ns = first ? b->begun_mono_ns : attempt->begin.mono_ns;
     struct metric_series processed = m->processed, written = m->written;
     if (attempt->err != NULL) {
         const char *error = err_name(attempt->err->code);
         processed = METRIC_SERIES(METRIC_PROCESS_DURATION, m->topic, m->group, error);
         written = METRIC_SERIES(METRIC_DB_DURATION, DB_LABELS, error);
     }
-    metric_observe(processed, ns, 1);
+    metric_observe(processed, attempt->end.mono_ns - begun_mono_ns, 1);
     if (attempt->transaction)
-        metric_observe(written, ns, 1);
+        metric_observe(written, attempt->end.mono_ns - attempt->begin.mono_ns, 1);
     if (attempt->err == NULL)
         committed(m, b, attempt);
 }

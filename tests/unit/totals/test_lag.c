@@ -99,8 +99,7 @@ static void a_long_lag_is_known_in_little_room(void **state)
         assert_in_range(lag.count, 1, LAG_SAMPLES_MAX);
     }
     for (int64_t lag_s = 1; lag_s < day_s; lag_s += 997) {
-        const int64_t got =
-            lag_ns(&lag, at(1000 * day_s, rate * day_s), rate * (day_s - lag_s));
+        const int64_t got = lag_ns(&lag, at(1000 * day_s, rate * day_s), rate * (day_s - lag_s));
         const int64_t off_ms = got / NS_PER_MS - 1000 * lag_s;
         EXPECT(off_ms >= -1 && off_ms <= 1, "a lag of %lld s is %lld ms off", (long long)lag_s,
                (long long)off_ms);

@@ -132,6 +132,26 @@ static void missing_events_are_remembered_over_restarts_and_close_when_they_arri
     assert_int_equal(rig_total(rig).duplicates, 1 + 9);
 }
 
+static void each_event_says_which_range_it_opened_or_closed(void **state)
+{
+    struct rig *rig = *state;
+    static const struct {
+        int64_t sequence, skipped;
+        bool closed;
+    } table[] = {
+        {1, 0, false}, {2, 0, false}, {2, 0, false}, {6, 3, false}, {4, 0, false},
+        {3, 0, true},  {9, 2, false}, {5, 0, true},  {7, 0, false}, {8, 0, true},
+    };
+    struct ledger_entry entries[COUNT_OF(table)];
+    for (size_t i = 0; i < COUNT_OF(table); i++)
+        entries[i] = rig_event(0, (int64_t)i, 1, table[i].sequence, 1);
+    rig_commit(rig, entries, COUNT_OF(table));
+    for (size_t i = 0; i < COUNT_OF(table); i++)
+        EXPECT(entries[i].skipped == table[i].skipped && entries[i].closed == table[i].closed,
+               "sequence %lld: skipped %lld, closed %d", (long long)table[i].sequence,
+               (long long)entries[i].skipped, entries[i].closed);
+}
+
 static void sums_go_beyond_64_bits(void **state)
 {
     struct rig *rig = *state;
@@ -299,6 +319,7 @@ int main(void)
         TEST(one_source_tells_where_it_stands),
         TEST(what_is_staged_is_not_seen_and_a_rollback_leaves_no_trace),
         TEST(missing_events_are_remembered_over_restarts_and_close_when_they_arrive),
+        TEST(each_event_says_which_range_it_opened_or_closed),
         TEST(sums_go_beyond_64_bits),
         TEST(an_event_that_opens_one_hole_too_many_is_a_dead_letter),
         TEST(an_offset_may_go_down_and_nothing_counts_twice),
