@@ -89,6 +89,10 @@ def apply_rule(bench):
     yield from nanoseconds("apply rule, an event", bench.program("bench/bench_apply"))
 
 
+def metrics(bench):
+    yield from nanoseconds("metrics", bench.program("bench/bench_metrics"))
+
+
 def ledger(bench):
     yield from nanoseconds("ledger", bench.program("bench/bench_ledger"), bench.folder)
 
@@ -158,6 +162,7 @@ def start_up(bench):
 
 MEASUREMENTS = {
     "grpc": grpc_h2load, "client": grpc_client, "outbox": outbox, "apply": apply_rule,
+    "metrics": metrics,
     "ledger": ledger, "rest": rest_reads, "embedded": embedded, "kafka": real_kafka,
     "latency": latency, "start": start_up, "telemetry": telemetry,
 }
