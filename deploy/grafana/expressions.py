@@ -7,6 +7,10 @@ ADD = 'rpc_method="abacus.v1.Adder/Add"'
 # ends with RESOURCE_EXHAUSTED, like one that is too large, so it is counted where it is refused.
 OUR_FAULT = "INTERNAL|UNAVAILABLE|UNKNOWN|DATA_LOSS|DEADLINE_EXCEEDED"
 
+# The services are read at moments some seconds apart, in which thousands of adds may happen. Both
+# only ever count up, so one's figure of a while ago compared with the other's now is exact.
+AGO = " offset 30s"
+
 OURS = 'job=~"abacus-.+"'  # for names that other programs expose too
 
 
@@ -25,12 +29,23 @@ def failed_adds(function, window):
                       for series in (failed, refused))
 
 
-def imbalance(chosen=""):
-    """Highest minus counted minus missing, of each source: all read in one scrape of totals, so it
-    is exact at any load."""
-    return " - ".join(f"sum by (source) ({metric}{braces(chosen)})" for metric in (
-        "abacus_ledger_highest_sequence", "abacus_ledger_applied_total",
-        "abacus_ledger_missing_events"))
+def waiting_long(chosen=""):
+    """Of each source, what was committed 30 s ago and is not counted now. A source that the ledger
+    does not know counts from 0, if there is a totals to ask."""
+    committed = by_source("abacus_outbox_appended_total", chosen, AGO)
+    counted = by_source("abacus_ledger_applied_total", chosen)
+    unknown = f'0 * {committed} and on () (max(up{{job="abacus-totals"}}) == 1)'
+    return f"clamp_min({committed} - on (source) ({counted} or {unknown}), 0)"
+
+
+def never_committed(chosen=""):
+    """Of each source, how far the ledger had counted 30 s ago beyond what is committed now."""
+    return (f'clamp_min({by_source("abacus_ledger_highest_sequence", chosen, AGO)}'
+            f' - {by_source("abacus_outbox_appended_total", chosen)}, 0)')
+
+
+def by_source(metric, chosen="", ago=""):
+    return f"sum by (source) ({metric}{braces(chosen)}{ago})"
 
 
 def quantile(share, histogram, chosen="", by=()):

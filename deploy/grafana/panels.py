@@ -119,6 +119,5 @@ def below(orange, red):
 
 
 ONLY_ZERO = [(None, "red"), (0, "green"), (1e-9, "red")]
-PLAIN = []
 
 YES_NO = {0: ("no", "red"), 1: ("yes", "green")}

@@ -173,8 +173,9 @@ def test_names_that_others_expose_too_are_limited_to_our_services():
 
 def test_queries_are_valid_promql(tmp_path):
     assert shutil.which("promtool"), "install promtool (Debian: prometheus)"
-    marks = [("marks", mark["name"], mark["target"]["expr"]) for mark in BOARDS[0]["annotations"]["list"]]
-    rules = [{"record": f"query:{number}", "expr": query, "labels": {"panel": f"{board}, {panel}"}}
+    marks = [("marks", mark["name"], mark["target"]["expr"])
+             for mark in BOARDS[0]["annotations"]["list"]]
+    rules = [{"record": f"query:{number}", "expr": query, "labels": {"where": f"{board}, {panel}"}}
              for number, (board, panel, query) in enumerate([*queries(), *marks])]
     assert not any("$" in rule["expr"] for rule in rules), "a variable was not replaced"
     path = tmp_path / "queries.json"  # JSON is YAML, too

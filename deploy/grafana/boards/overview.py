@@ -1,19 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first look: is all well, and if not, which board says more?"""
-from expressions import ADD, failed_adds, or_zero, quantile
+from expressions import ADD, failed_adds, or_zero, quantile, waiting_long
 from panels import (AFTER_ERROR, ONLY_ZERO, YES_NO, Column, above, below, board, graph, query, row,
                     stat, table, text)
 
 LATENCY = "abacus_delivery_latency_seconds"
-
-# What adders have committed and the ledger has not counted. A source that the ledger does not know
-# yet counts from 0, if there is somebody to ask.
-BEHIND = """
-sum(sum by (source) (abacus_outbox_appended_total)
-    - on (source) (sum by (source) (abacus_ledger_applied_total)
-                   or 0 * sum by (source) (abacus_outbox_appended_total)
-                      and on () (max(up{job="abacus-totals"}) == 1)))
-"""
 
 NEXT = """
 | you see | open |
@@ -43,11 +34,10 @@ BOARD = board(
         stat("A to B, p99", "99 of 100 events are counted sooner than this after their acceptance.",
              "under 20 ms at moderate load, under 1 s always.", "s",
              query(quantile(0.99, LATENCY)), limits=above(0.25, 1), opens="abacus-latency"),
-        stat("Acknowledged, not yet counted",
-             "Sums that callers have and the total does not. The services are read at different "
-             "moments: under load that alone makes some seconds' worth of adds, of either sign.",
-             "0 when nobody adds; under load about adds/s times 5 s at most. Growing is bad.",
-             "short", query(BEHIND), opens="abacus-correctness"),
+        stat("Acknowledged, not counted",
+             "Sums that callers have had for 30 s or longer and that the total lacks.",
+             "0, also under full load. It grows while Kafka or totals is away.", "short",
+             query(f"sum({waiting_long()})"), limits=above(1, 1000), opens="abacus-correctness"),
         stat("Lag", "How long ago the ledger's place in Kafka was the end, on the worst partition.",
              "under 1 s.", "s", query("max(abacus_consumer_lag_seconds)"),
              limits=above(1, 10), opens="abacus-pipeline"),
