@@ -46,11 +46,12 @@ class Broker:
         finally:
             consumer.close()
 
-    def produce(self, topic, key, value, headers, partition=0):
-        """One message, acknowledged before this returns."""
+    def produce(self, topic, key, value, headers, partition=0, timestamp_ms=0):
+        """One message, acknowledged before this returns. timestamp_ms 0: now."""
         failures = []
         producer = confluent_kafka.Producer({"bootstrap.servers": self.address, "acks": "all"})
         producer.produce(topic, key=key, value=value, headers=headers, partition=partition,
+                         timestamp=timestamp_ms,
                          on_delivery=lambda error, _: error and failures.append(error))
         assert producer.flush(PATIENCE_S) == 0 and not failures, failures
 
