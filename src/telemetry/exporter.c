@@ -33,7 +33,7 @@ struct exporter {
     bool pause_until_end;  // or until a stop
     int64_t lost;          // since the collector last took something
     char trouble[sizeof(
-        ((struct otlp_reply *)0)->error_type)]; // what was said last; "": all is well
+        ((struct otlp_reply *)0)->error_type)]; // the kind said last; "": all is well
     // shared
     _Atomic int64_t end_mono_ns; // when a stop must be over: stored by main
 };
@@ -134,13 +134,15 @@ static void pause_begin(struct exporter *e, int64_t retry_after_s)
 static bool pause_over(struct exporter *e, int64_t end_mono_ns)
 {
     for (;;) {
+        // In this order: who sees the end asked for sees its time too.
+        const bool ended = span_queue_ended(e->queue);
         const int64_t now_mono_ns = clock_mono_ns();
         const int64_t limit_mono_ns = earlier(end_mono_ns, atomic_load(&e->end_mono_ns));
         if (now_mono_ns >= limit_mono_ns)
             return false;
-        if (now_mono_ns >= e->pause_mono_ns || (e->pause_until_end && span_queue_ended(e->queue)))
+        if (now_mono_ns >= e->pause_mono_ns || (e->pause_until_end && ended))
             return true;
-        span_queue_sleep(e->queue, earlier(e->pause_mono_ns, limit_mono_ns));
+        span_queue_sleep(e->queue, earlier(e->pause_mono_ns, limit_mono_ns), ended);
     }
 }
 

@@ -10,6 +10,8 @@
 
 #define OTLP_ANSWER_BYTES_MAX 65536 // an answer is a few bytes; an error page may be some more
 
+#define OTLP_ERROR_TYPE_BYTES 16
+
 struct otlp_http;
 
 // config: borrowed until close. *out: owned. ERR_NOT_FOUND: there is no libcurl.
@@ -22,8 +24,8 @@ struct otlp_reply {
     bool unsent;                // the connection failed or broke: the same may be sent again
     int64_t retry_after_s;      // 0: not asked for
     char trouble[ERR_TEXT_MAX]; // "" with a status
-    char error_type[16];        // a word for metrics: "503", "connection", "timeout"
-    const struct bytes *body;   // as much as OTLP_ANSWER_BYTES_MAX; until the next post
+    char error_type[OTLP_ERROR_TYPE_BYTES]; // a word for metrics: "503", "connection", "timeout"
+    const struct bytes *body;               // as much as OTLP_ANSWER_BYTES_MAX; until the next post
 };
 
 // Blocks until the answer, at most until end_mono_ns or the time of otlp_http_cut.

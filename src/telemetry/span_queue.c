@@ -122,11 +122,10 @@ bool span_queue_wait(struct span_queue *queue, int64_t until_mono_ns)
     return batch;
 }
 
-void span_queue_sleep(struct span_queue *queue, int64_t until_mono_ns)
+void span_queue_sleep(struct span_queue *queue, int64_t until_mono_ns, bool ended_seen)
 {
     pthread_mutex_lock(&queue->mu);
-    const bool ended_before = queue->ended;
-    while (queue->ended == ended_before && wait_locked(queue, until_mono_ns))
+    while (queue->ended == ended_seen && wait_locked(queue, until_mono_ns))
         continue;
     pthread_mutex_unlock(&queue->mu);
 }

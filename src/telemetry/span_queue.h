@@ -29,8 +29,8 @@ struct span_bytes *span_queue_take(struct span_queue *queue, size_t count_max, s
 
 // Until a whole batch waits (true), or the time comes or the end was asked for (false).
 bool span_queue_wait(struct span_queue *queue, int64_t until_mono_ns);
-// Until the time comes, or the end is asked for meanwhile.
-void span_queue_sleep(struct span_queue *queue, int64_t until_mono_ns);
+// Until the time comes, or span_queue_ended is no longer what the caller saw.
+void span_queue_sleep(struct span_queue *queue, int64_t until_mono_ns, bool ended_seen);
 void span_queue_end(struct span_queue *queue);
 bool span_queue_ended(struct span_queue *queue);
 
