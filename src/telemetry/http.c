@@ -27,7 +27,7 @@
 #define THREADS_MAX          64
 #define CONNECTION_BYTES     16384 // request head and what is being written of the answer
 #define BODY_BYTES_MAX       65536 // no route wants a body: enough for a client that sends one
-#define DRAIN_MS             2000  // that answers in flight get when the server ends
+#define DRAIN_MS_DEFAULT     2000
 
 struct http_server {
     // fixed after create
@@ -38,7 +38,7 @@ struct http_server {
     struct http_recorder *recorder; // owned
     const char *name;               // borrowed
     int listen_fd;                  // the daemon's
-    int port;
+    int port, drain_ms;
     // shared
     _Atomic bool ending;
     _Atomic int answering; // requests with an answer that is not written yet
@@ -225,6 +225,7 @@ static struct http_server *server_create(const struct http_config *config,
     server->routes_count = count;
     server->streams = http_streams_create();
     server->recorder = http_recorder_create(server->routes, config->traced);
+    server->drain_ms = config->drain_ms > 0 ? config->drain_ms : DRAIN_MS_DEFAULT;
     server->name = config->name != NULL ? config->name : "";
     pthread_mutex_init(&server->mu, NULL);
     pthread_condattr_t attributes;
@@ -283,7 +284,7 @@ int http_server_port(const struct http_server *server)
 
 static void drain(struct http_server *server)
 {
-    const int64_t end_mono_ns = clock_mono_ns() + DRAIN_MS * NS_PER_MS;
+    const int64_t end_mono_ns = clock_mono_ns() + server->drain_ms * NS_PER_MS;
     const struct timespec end = {end_mono_ns / NS_PER_S, end_mono_ns % NS_PER_S};
     pthread_mutex_lock(&server->mu);
     int rc = 0;

@@ -31,6 +31,7 @@ struct http_config {
     int threads;         // 1..64
     int connections_max; // 0: 2000
     int idle_timeout_s;  // 0: 60
+    int drain_ms;        // 0: 2000, which answers in flight get when the server ends
     const char *name;    // in metrics: "rest", "admin"; borrowed
     bool traced;         // requests have spans, when tracing is on
 };
@@ -40,7 +41,7 @@ struct http_config {
 MUST_USE bool http_server_create(struct http_server **out, const struct http_config *config,
                                  const struct http_route *routes, size_t count, struct err *err);
 int http_server_port(const struct http_server *server);
-// Stops accepting, ends all streams, and gives answers in flight two seconds. Each stream's
+// Stops accepting, ends all streams, and gives answers in flight drain_ms. Each stream's
 // on_close has been called when it returns. Not from a handler.
 void http_server_destroy(struct http_server *server);
 

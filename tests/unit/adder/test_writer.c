@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define JOBS_MAX  100
-#define ANSWER_MS 10000
+#define ANSWER_MS 60000
 
 enum { OUTBOX };
 static const char *const names[] = {"outbox"};

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define PARKED_MAX 1000
-#define PATIENCE_S 10
 
 struct parked {
     struct grpc_call *call;
@@ -130,12 +129,22 @@ static void turn(struct rig *rig)
 
 void rig_await_parked(struct rig *rig, int count)
 {
-    const int64_t patience_mono_ns = clock_mono_ns() + PATIENCE_S * NS_PER_S;
+    const int64_t patience_mono_ns = clock_mono_ns() + RIG_PATIENCE_MS * NS_PER_MS;
     for (int i = 0; i < count; i++) {
         while (sem_trywait(&rig->shared->parked) < 0) { // the calls are sent from our loop
             EXPECT(clock_mono_ns() < patience_mono_ns, "only %d calls were parked", i);
             turn(rig);
         }
+    }
+}
+
+void rig_await_connections(struct rig *rig, int64_t count)
+{
+    const int64_t patience_mono_ns = clock_mono_ns() + RIG_PATIENCE_MS * NS_PER_MS;
+    int64_t is;
+    while ((is = grpc_server_stats(rig->server).connections) != count) {
+        EXPECT(clock_mono_ns() < patience_mono_ns, "%d connections stay", (int)is);
+        turn(rig);
     }
 }
 
@@ -153,6 +162,8 @@ int rig_gone_count(struct rig *rig)
 struct grpc_channel *rig_channel(struct rig *rig, const struct grpc_channel_config *config)
 {
     struct grpc_channel_config mine = config != NULL ? *config : (struct grpc_channel_config){0};
+    if (mine.connect_timeout_ms == 0)
+        mine.connect_timeout_ms = RIG_PATIENCE_MS;
     mine.host = "127.0.0.1";
     mine.port = rig->port;
     struct grpc_channel *channel;
@@ -189,7 +200,7 @@ bool rig_call(struct grpc_channel *channel, struct rig_outcome *out,
 
 void rig_run_until(struct rig *rig, const bool *done)
 {
-    const int64_t patience_mono_ns = clock_mono_ns() + PATIENCE_S * NS_PER_S;
+    const int64_t patience_mono_ns = clock_mono_ns() + RIG_PATIENCE_MS * NS_PER_MS;
     while (!*done) {
         EXPECT(clock_mono_ns() < patience_mono_ns, "nothing came in time");
         turn(rig);
@@ -200,6 +211,22 @@ void rig_await(struct rig *rig, const struct rig_outcome *outcomes, size_t count
 {
     for (size_t i = 0; i < count; i++)
         rig_run_until(rig, &outcomes[i].done);
+}
+
+void rig_call_overdue(struct rig *rig, struct grpc_channel *channel, struct rig_outcome *out)
+{
+    struct rig_outcome after;
+    for (int64_t timeout_ms = 30; timeout_ms < RIG_PATIENCE_MS; timeout_ms *= 2) {
+        const struct grpc_call_spec spec = {.path = RIG_PARK, .timeout_ms = timeout_ms};
+        assert_true(rig_call(channel, out, &spec));
+        rig_run_until(rig, &out->done);
+        // Whatever this one's answer is, the server has seen all before it by then.
+        assert_true(rig_call(channel, &after, &(struct grpc_call_spec){.path = RIG_ECHO}));
+        rig_run_until(rig, &after.done);
+        if (sem_trywait(&rig->shared->parked) == 0)
+            return;
+    }
+    fail_msg("no call got as far as Park: %s", out->text);
 }
 
 struct rig_outcome rig_ask(struct rig *rig, const struct grpc_call_spec *spec)

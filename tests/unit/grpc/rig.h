@@ -27,8 +27,12 @@ void rig_start(struct rig *rig, struct grpc_server_config config);
 // The server may have been stopped already.
 void rig_end(struct rig *rig);
 
+#define RIG_PATIENCE_MS 60000 // what takes longer has failed
+
 // Waits until so many calls have reached Park since the start.
 void rig_await_parked(struct rig *rig, int count);
+// Runs the loop until the server has so many connections.
+void rig_await_connections(struct rig *rig, int64_t count);
 // Answers all that are parked. Those that come later are answered at once.
 void rig_release(struct rig *rig);
 // How many parked calls knew that their client was gone when they were answered.
@@ -48,7 +52,11 @@ struct grpc_channel *rig_channel(struct rig *rig, const struct grpc_channel_conf
 bool rig_call(struct grpc_channel *channel, struct rig_outcome *out,
               const struct grpc_call_spec *spec);
 
-// Runs the loop until *done, at most ten seconds.
+// A call to Park whose deadline passes while it is parked. However slow the machine is: what ended
+// before it got there is tried again with more time.
+void rig_call_overdue(struct rig *rig, struct grpc_channel *channel, struct rig_outcome *out);
+
+// Runs the loop until *done.
 void rig_run_until(struct rig *rig, const bool *done);
 void rig_await(struct rig *rig, const struct rig_outcome *outcomes, size_t count);
 // One call on a channel of its own.

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 60000 // what takes longer has failed
+
 enum { DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, GOAWAY = 7 };
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
 
@@ -250,7 +252,8 @@ static void run_script(const struct script *script, struct outcome *out)
     char port[8];
     server_start(&server, script, port);
     struct event_base *base = event_base_new();
-    const struct grpc_channel_config config = {.host = "127.0.0.1", .port = port};
+    const struct grpc_channel_config config = {
+        .host = "127.0.0.1", .port = port, .connect_timeout_ms = PATIENCE_MS};
     struct grpc_channel *channel;
     struct err err;
     assert_true(grpc_channel_create(&channel, base, &config, &err));
@@ -258,7 +261,7 @@ static void run_script(const struct script *script, struct outcome *out)
     const size_t length = script->how == EARLY ? sizeof(message) : 1;
     const struct grpc_call_spec spec = {.path = "/a/b",
                                         .message = {message, length},
-                                        .timeout_ms = 10000,
+                                        .timeout_ms = PATIENCE_MS,
                                         .on_done = on_done,
                                         .ctx = out};
     assert_true(grpc_channel_call(channel, &spec, &err));
@@ -318,7 +321,8 @@ static void goaway_gives_back_all_calls_above_its_last_wherever_they_are(void **
     char port[8], path[PATH_BYTES + 1];
     const int listen_fd = listener(port);
     struct event_base *base = event_base_new();
-    const struct grpc_channel_config config = {.host = "127.0.0.1", .port = port};
+    const struct grpc_channel_config config = {
+        .host = "127.0.0.1", .port = port, .connect_timeout_ms = PATIENCE_MS};
     struct grpc_channel *channel;
     struct err err;
     assert_true(grpc_channel_create(&channel, base, &config, &err));
@@ -392,6 +396,31 @@ static void a_silent_server_times_out(void **state)
                                                .ctx = closed};
     struct grpc_channel *channel;
     struct err err;
+    struct outcome patient = {0};
+    assert_true(grpc_channel_create(&channel, base, &config, &err));
+    const struct grpc_call_spec spec = {.path = "/a/b", .on_done = on_done, .ctx = &patient};
+    assert_true(grpc_channel_call(channel, &spec, &err));
+    while (closed[0] == '\0')
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_int_equal(patient.result.status, GRPC_UNAVAILABLE);
+    assert_true(patient.result.not_processed);
+    assert_false(grpc_channel_call(channel, &spec, &err));
+    assert_int_equal(err.code, ERR_UNAVAILABLE);
+    grpc_channel_destroy(channel);
+    event_base_free(base);
+    close(fd);
+}
+
+static void a_deadline_before_the_connection_is_there_ends_that_call_alone(void **state)
+{
+    (void)state;
+    char port[8];
+    const int fd = listener(port); // as silent
+    struct event_base *base = event_base_new();
+    const struct grpc_channel_config config = {
+        .host = "127.0.0.1", .port = port, .connect_timeout_ms = PATIENCE_MS};
+    struct grpc_channel *channel;
+    struct err err;
     struct outcome patient = {0}, hasty = {0};
     assert_true(grpc_channel_create(&channel, base, &config, &err));
     struct grpc_call_spec spec = {.path = "/a/b", .on_done = on_done, .ctx = &patient};
@@ -404,12 +433,6 @@ static void a_silent_server_times_out(void **state)
     assert_int_equal(hasty.result.status, GRPC_DEADLINE_EXCEEDED);
     assert_true(hasty.result.not_processed);
     assert_int_equal(patient.count, 0);
-    while (closed[0] == '\0')
-        event_base_loop(base, EVLOOP_ONCE);
-    assert_int_equal(patient.result.status, GRPC_UNAVAILABLE);
-    assert_true(patient.result.not_processed);
-    assert_false(grpc_channel_call(channel, &spec, &err));
-    assert_int_equal(err.code, ERR_UNAVAILABLE);
     grpc_channel_destroy(channel);
     event_base_free(base);
     close(fd);
@@ -422,6 +445,7 @@ int main(void)
         cmocka_unit_test(goaway_gives_back_all_calls_above_its_last_wherever_they_are),
         cmocka_unit_test(nobody_there_is_unavailable),
         cmocka_unit_test(a_silent_server_times_out),
+        cmocka_unit_test(a_deadline_before_the_connection_is_there_ends_that_call_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

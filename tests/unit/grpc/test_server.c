@@ -27,7 +27,7 @@ static void calls_are_answered_whatever_loop_they_come_to(void **state)
         assert_int_equal(out.message_bytes, 3);
         assert_int_equal(out.first, 'a');
     }
-    assert_true(grpc_server_stop(rig.server, 5000));
+    assert_true(grpc_server_stop(rig.server, RIG_PATIENCE_MS));
     assert_int_equal(grpc_server_stats(rig.server).calls_total, 30);
     rig_end(&rig);
 }
@@ -59,7 +59,7 @@ static void messages_up_to_the_limit_pass_and_larger_ones_are_refused(void **sta
                table[i].bytes);
     }
     free(message);
-    assert_true(grpc_server_stop(rig.server, 5000));
+    assert_true(grpc_server_stop(rig.server, RIG_PATIENCE_MS));
     rig_end(&rig);
 }
 
@@ -75,7 +75,7 @@ static void a_refusal_carries_its_text_and_details(void **state)
     assert_true(out.details_bytes > 60);
     const struct rig_outcome unknown = rig_ask(&rig, &(struct grpc_call_spec){.path = "/no/no"});
     assert_int_equal(unknown.status, GRPC_UNIMPLEMENTED);
-    assert_true(grpc_server_stop(rig.server, 5000));
+    assert_true(grpc_server_stop(rig.server, RIG_PATIENCE_MS));
     rig_end(&rig);
 }
 
@@ -86,10 +86,7 @@ static void a_handler_may_answer_after_the_deadline(void **state)
     rig_start(&rig, (struct grpc_server_config){0});
     struct rig_outcome out[2];
     struct grpc_channel *channel = rig_channel(&rig, NULL);
-    assert_true(
-        rig_call(channel, &out[0], &(struct grpc_call_spec){.path = RIG_PARK, .timeout_ms = 30}));
-    rig_await_parked(&rig, 1);
-    rig_await(&rig, out, 1);
+    rig_call_overdue(&rig, channel, &out[0]);
     EXPECT(out[0].status == GRPC_DEADLINE_EXCEEDED, "%s", rig_shown(&out[0]));
     assert_false(out[0].not_processed);
     rig_release(&rig);
@@ -98,7 +95,7 @@ static void a_handler_may_answer_after_the_deadline(void **state)
     EXPECT(out[1].status == GRPC_OK, "%s", rig_shown(&out[1]));
     assert_int_equal(rig_gone_count(&rig), 1);
     grpc_channel_destroy(channel);
-    assert_true(grpc_server_stop(rig.server, 5000));
+    assert_true(grpc_server_stop(rig.server, RIG_PATIENCE_MS));
     rig_end(&rig);
 }
 
@@ -115,13 +112,12 @@ static void a_handler_may_answer_after_its_client_left(void **state)
     grpc_channel_destroy(channel);
     for (int i = 0; i < 20; i++)
         assert_int_equal(out[i].status, GRPC_CANCELLED);
-    while (grpc_server_stats(rig.server).connections > 0)
-        (void)rig_ask(&rig, &(struct grpc_call_spec){.path = RIG_ECHO});
+    rig_await_connections(&rig, 0);
     assert_int_equal(grpc_server_stats(rig.server).calls, 20);
     rig_release(&rig);
     (void)rig_ask(&rig, &(struct grpc_call_spec){.path = RIG_PARK}); // so the release is over
     assert_int_equal(rig_gone_count(&rig), 20);
-    assert_true(grpc_server_stop(rig.server, 5000));
+    assert_true(grpc_server_stop(rig.server, RIG_PATIENCE_MS));
     rig_end(&rig);
 }
 
@@ -179,7 +175,7 @@ static void no_more_calls_run_at_once_than_the_limit(void **state)
     for (int i = 0; i < 50; i++)
         EXPECT(out[i].status == GRPC_OK, "call %d: %s", i, rig_shown(&out[i]));
     grpc_channel_destroy(channel);
-    assert_true(grpc_server_stop(rig.server, 5000));
+    assert_true(grpc_server_stop(rig.server, RIG_PATIENCE_MS));
     rig_end(&rig);
 }
 
@@ -191,10 +187,7 @@ static void calls_that_were_left_running_count_against_the_limit(void **state)
     struct rig_outcome out[3];
     struct grpc_channel *channel = rig_channel(&rig, NULL);
     for (int i = 0; i < 2; i++)
-        assert_true(rig_call(channel, &out[i],
-                             &(struct grpc_call_spec){.path = RIG_PARK, .timeout_ms = 20}));
-    rig_await_parked(&rig, 2);
-    rig_await(&rig, out, 2);
+        rig_call_overdue(&rig, channel, &out[i]);
     // Their streams are closed, their handlers still run.
     assert_true(rig_call(channel, &out[2], &(struct grpc_call_spec){.path = RIG_PARK}));
     rig_await(&rig, out, 3);
@@ -205,7 +198,7 @@ static void calls_that_were_left_running_count_against_the_limit(void **state)
         rig_await(&rig, out, 3);
     } while (out[2].status != GRPC_OK);
     grpc_channel_destroy(channel);
-    assert_true(grpc_server_stop(rig.server, 5000));
+    assert_true(grpc_server_stop(rig.server, RIG_PATIENCE_MS));
     rig_end(&rig);
 }
 
@@ -226,7 +219,7 @@ static void connections_above_the_limit_are_closed_at_once(void **state)
     assert_true(out[2].not_processed);
     for (int i = 0; i < 3; i++)
         grpc_channel_destroy(channels[i]);
-    assert_true(grpc_server_stop(rig.server, 5000));
+    assert_true(grpc_server_stop(rig.server, RIG_PATIENCE_MS));
     rig_end(&rig);
 }
 

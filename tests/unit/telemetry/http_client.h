@@ -16,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define CLIENT_TIMEOUT_S 10 // a test that waits longer has failed
+#define CLIENT_TIMEOUT_S 60 // a test that waits longer has failed
 
 struct client {
     int fd;
@@ -55,10 +55,13 @@ static inline void client_close(struct client *c)
     free(c);
 }
 
+// A server that refuses need not read on; its answer is there all the same.
 static inline void client_write(struct client *c, const char *data, size_t length)
 {
     while (length > 0) {
         const ssize_t n = send(c->fd, data, length, MSG_NOSIGNAL);
+        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+            return;
         EXPECT(n > 0, "cannot send: %s", strerror(errno));
         data += n;
         length -= (size_t)n;
