@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adder/add_service.h"
 
+#include "adder/add_spans.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/log.h"
 
 #include "adder.pb-c.h"
 
@@ -47,63 +49,115 @@ void add_service_destroy(struct add_service *s)
     free(s);
 }
 
+// --- what becomes of an add: told before the call ends, since its state goes with it ---
+struct refusal {
+    enum grpc_status status;
+    const char *reason, *text;
+};
+
+static const struct refusal malformed = {GRPC_INTERNAL, "REQUEST_MALFORMED",
+                                         "the message is not an abacus.v1.AddRequest"};
+static const struct refusal out_of_range = {GRPC_OUT_OF_RANGE, "SUM_OUT_OF_RANGE",
+                                            "the sum does not fit in 64 bits"};
+static const struct refusal id_malformed = {GRPC_INVALID_ARGUMENT, "REQUEST_ID_MALFORMED",
+                                            "request_id is not a UUID"};
+static const struct refusal too_many = {
+    GRPC_RESOURCE_EXHAUSTED, "TOO_MANY_WAITING",
+    "too many adds wait for the disk or for Kafka; nothing was written"};
+static const struct refusal failed = {
+    GRPC_UNAVAILABLE, "OUTBOX_UNAVAILABLE",
+    "the sum could not be made durable; retry with the same request_id"};
+static const struct refusal expired = {GRPC_DEADLINE_EXCEEDED, "DEADLINE_PASSED",
+                                       "nothing was written"};
+static const struct refusal id_reused = {GRPC_INVALID_ARGUMENT, "REQUEST_ID_REUSED",
+                                         "request_id was used before with other numbers"};
+
+static void debug_log(const struct add_service *s, const struct add *add, const char *what)
+{
+    if (log_level_get() > LOG_DEBUG)
+        return;
+    const struct trace_ids ids = trace_context_ids(&add->context);
+    const struct log_field fields[] = {
+        {"trace_id", ids.trace_id, 0},
+        {"span_id", ids.span_id, 0},
+        {"source", s->source.text, 0},
+        {"sequence", NULL, add->sequence},
+    };
+    const size_t n = COUNT_OF(fields) - (add->sequence == 0); // it has none when refused
+    log_fields(LOG_DEBUG, "add", fields, n, "%s", what);
+}
+
+// Whoever has left will not see it.
+static enum grpc_status status_seen(const struct grpc_call *call, enum grpc_status status)
+{
+    if (!grpc_call_gone(call))
+        return status;
+    return grpc_call_deadline_mono_ns(call) <= clock_mono_ns() ? GRPC_DEADLINE_EXCEEDED
+                                                               : GRPC_CANCELLED;
+}
+
+static void tell(struct grpc_call *call, const struct add_service *s, enum grpc_status status,
+                 const char *what)
+{
+    const struct writer_job *job = grpc_call_state(call);
+    debug_log(s, &job->add, what);
+    if (job->traced)
+        add_span_end(call, job, status_seen(call, status), s->source.text);
+}
+
+static void refuse(struct grpc_call *call, const struct add_service *s,
+                   const struct refusal *refusal)
+{
+    tell(call, s, refusal->status, refusal->text);
+    grpc_call_fail(call, refusal->status, refusal->reason, "%s", refusal->text);
+}
+
 // --- the request: a call's state is its job, and stays valid until the call is answered ---
 static bool abandoned(const struct writer_job *job)
 {
     return grpc_call_gone(grpc_call_of_state((void *)(uintptr_t)job));
 }
 
-// False: the call is answered.
-static bool request_read(struct grpc_call *call, const Abacus__V1__AddRequest *request,
-                         struct add *add)
+// NULL: it is good.
+static const struct refusal *request_read(const Abacus__V1__AddRequest *request, struct add *add)
 {
+    const char *id = request->request_id;
     add->a = request->a;
     add->b = request->b;
-    if (__builtin_add_overflow(add->a, add->b, &add->sum)) {
-        grpc_call_fail(call, GRPC_OUT_OF_RANGE, "SUM_OUT_OF_RANGE",
-                       "the sum does not fit in 64 bits");
-        return false;
-    }
-    const char *id = request->request_id;
-    if (id[0] != '\0' && !uuid_parse(id, strlen(id), &add->request_id)) {
-        grpc_call_fail(call, GRPC_INVALID_ARGUMENT, "REQUEST_ID_MALFORMED",
-                       "request_id is not a UUID");
-        return false;
-    }
-    return true;
+    if (__builtin_add_overflow(add->a, add->b, &add->sum))
+        return &out_of_range;
+    if (id[0] != '\0' && !uuid_parse(id, strlen(id), &add->request_id))
+        return &id_malformed;
+    return NULL;
 }
 
-static void context_read(struct grpc_call *call, struct trace_context *context)
+static const struct refusal *message_read(struct grpc_slice message, struct add *add)
 {
-    size_t length;
-    const char *text = grpc_call_metadata(call, "traceparent", &length);
-    if (text != NULL)
-        (void)trace_context_parse(text, length, context); // a bad one is as good as none
+    Abacus__V1__AddRequest *request =
+        abacus__v1__add_request__unpack(NULL, message.length, message.data);
+    if (request == NULL)
+        return &malformed;
+    const struct refusal *refusal = request_read(request, add);
+    abacus__v1__add_request__free_unpacked(request, NULL);
+    return refusal;
 }
 
 static void on_add(struct grpc_call *call, struct grpc_slice message, void *ctx)
 {
     struct add_service *s = ctx;
-    Abacus__V1__AddRequest *request =
-        abacus__v1__add_request__unpack(NULL, message.length, message.data);
-    if (request == NULL) {
-        grpc_call_fail(call, GRPC_INTERNAL, "REQUEST_MALFORMED",
-                       "the message is not an abacus.v1.AddRequest");
+    struct writer_job *job = grpc_call_state(call);
+    add_span_begin(call, job);
+    const struct refusal *refusal = message_read(message, &job->add);
+    if (refusal != NULL) {
+        refuse(call, s, refusal);
         return;
     }
-    struct writer_job *job = grpc_call_state(call);
-    const bool good = request_read(call, request, &job->add);
-    abacus__v1__add_request__free_unpacked(request, NULL);
-    if (!good)
-        return;
-    context_read(call, &job->add.context);
     job->add.accepted_unix_us = clock_unix_us();
     job->deadline_mono_ns = grpc_call_deadline_mono_ns(call);
     job->reply = s->answers[grpc_call_loop(call)].mailbox;
     job->abandoned = abandoned;
     if (!writer_submit(s->writer, job))
-        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "TOO_MANY_WAITING",
-                       "too many adds wait for the disk or for Kafka; nothing was written");
+        refuse(call, s, &too_many);
 }
 
 // --- the answer ---
@@ -116,6 +170,7 @@ static void reply(struct grpc_call *call, const struct add_service *s, const str
     uint8_t packed[ANSWER_BYTES];
     const size_t length = abacus__v1__add_response__pack(&answer, packed);
     CHECK_INT(length, <=, ANSWER_BYTES);
+    tell(call, s, GRPC_OK, "added");
     grpc_call_reply(call, packed, length);
 }
 
@@ -123,13 +178,11 @@ static void answer(struct grpc_call *call, const struct add_service *s,
                    const struct writer_job *job)
 {
     if (fault_here(FAULT_add_answer) || job->result == WRITER_FAILED)
-        grpc_call_fail(call, GRPC_UNAVAILABLE, "OUTBOX_UNAVAILABLE",
-                       "the sum could not be made durable; retry with the same request_id");
+        refuse(call, s, &failed);
     else if (job->result == WRITER_EXPIRED)
-        grpc_call_fail(call, GRPC_DEADLINE_EXCEEDED, "DEADLINE_PASSED", "nothing was written");
+        refuse(call, s, &expired);
     else if (job->add.outcome == ADD_CONFLICT)
-        grpc_call_fail(call, GRPC_INVALID_ARGUMENT, "REQUEST_ID_REUSED",
-                       "request_id was used before with other numbers");
+        refuse(call, s, &id_reused);
     else
         reply(call, s, &job->add);
 }
@@ -155,6 +208,12 @@ struct grpc_method add_service_method(struct add_service *service)
         .on_message = on_add,
         .ctx = service,
     };
+}
+
+const struct trace_context *add_service_context(const void *state)
+{
+    const struct writer_job *job = state;
+    return &job->add.context;
 }
 
 void add_service_attach(struct add_service *service, struct grpc_server *server)

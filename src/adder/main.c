@@ -4,6 +4,8 @@
 //   gRPC loops ─▶ writer ─▶ outbox ◀─ relay ─▶ Kafka
 #include "adder/add_service.h"
 #include "adder/admin_routes.h"
+#include "adder/call_metrics.h"
+#include "adder/collector.h"
 #include "adder/config.h"
 #include "adder/outbox.h"
 #include "adder/relay.h"
@@ -15,6 +17,7 @@
 #include "grpc/health.h"
 #include "grpc/reflection.h"
 #include "telemetry/admin.h"
+#include "telemetry/trace.h"
 
 #include "adder_descriptors.h"
 
@@ -34,9 +37,11 @@ struct adder { // all owned; NULL: not created yet
     struct relay *relay;
     struct writer *writer;
     struct add_service *service;
+    struct call_metrics *calls;
     struct grpc_health *health;
     struct grpc_reflection *reflection;
     struct grpc_server *server;
+    struct collector collector;
     struct admin_routes_context routes;
     struct admin *admin;
 };
@@ -52,6 +57,13 @@ static void on_readiness(bool ready, void *health)
 }
 
 // --- create ---
+static void tracing_start(struct adder *a)
+{
+    struct outbox_stats stats;
+    outbox_stats(a->outbox, &stats);
+    trace_start(&(struct trace_config){.service = "abacus-adder", .instance = stats.source.text});
+}
+
 // What replay needs too: the outbox, and the relay that begins to publish it.
 static bool outbox_start(struct adder *a, struct err *err)
 {
@@ -62,7 +74,10 @@ static bool outbox_start(struct adder *a, struct err *err)
         .topic = {c->kafka_topic, (int32_t)c->kafka_topic_partitions,
                   (int16_t)c->kafka_topic_replication},
     };
-    return outbox_open(&a->outbox, &outbox, err) && relay_create(&a->relay, &relay, a->outbox, err);
+    if (!outbox_open(&a->outbox, &outbox, err))
+        return false;
+    tracing_start(a);
+    return relay_create(&a->relay, &relay, a->outbox, err);
 }
 
 static void writer_make(struct adder *a)
@@ -86,10 +101,12 @@ static uint32_t connections_max(const struct adder_config *config)
     return (uint32_t)allowed;
 }
 
-static bool grpc_create(struct adder *a, struct err *err)
+#define METHODS (1 + GRPC_HEALTH_METHODS + GRPC_REFLECTION_METHODS)
+
+static struct grpc_server_config server_config(struct adder *a)
 {
     const struct adder_config *c = &a->config;
-    const struct grpc_server_config config = {
+    return (struct grpc_server_config){
         .address = c->grpc_address,
         .port = (int)c->grpc_port,
         .loops = (int)c->io_threads,
@@ -100,7 +117,15 @@ static bool grpc_create(struct adder *a, struct err *err)
         .resets_per_s = c->grpc_resets_per_s,
         .idle_max_ms = c->grpc_connection_idle_max_ms,
         .age_max_ms = c->grpc_connection_age_max_ms,
+        .on_end = call_metrics_on_end,
+        .on_end_ctx = a->calls,
     };
+}
+
+static bool grpc_create(struct adder *a, struct err *err)
+{
+    a->calls = call_metrics_create(METHODS);
+    const struct grpc_server_config config = server_config(a);
     struct outbox_stats stats;
     outbox_stats(a->outbox, &stats);
     a->service = add_service_create(a->writer, &stats.source, config.loops);
@@ -108,8 +133,8 @@ static bool grpc_create(struct adder *a, struct err *err)
     const struct grpc_slice descriptors = {adder_descriptors, adder_descriptors_length};
     if (!grpc_reflection_create(&a->reflection, descriptors, err))
         return false;
-    struct grpc_method methods[1 + GRPC_HEALTH_METHODS + GRPC_REFLECTION_METHODS];
-    methods[0] = add_service_method(a->service);
+    struct grpc_method methods[METHODS];
+    methods[ADD_SERVICE_INDEX] = add_service_method(a->service);
     grpc_health_methods(a->health, methods + 1);
     grpc_reflection_methods(a->reflection, methods + 1 + GRPC_HEALTH_METHODS);
     if (!grpc_server_create(&a->server, &config, methods, COUNT_OF(methods), err))
@@ -122,6 +147,8 @@ static bool grpc_create(struct adder *a, struct err *err)
 static bool admin_start(struct adder *a, struct err *err)
 {
     const struct adder_config *c = &a->config;
+    a->collector = (struct collector){c, a->outbox, a->relay, a->writer, a->server};
+    metrics_collect(collector_collect, &a->collector);
     a->routes = (struct admin_routes_context){a->outbox, a->relay};
     struct http_route routes[ADMIN_ROUTES];
     admin_routes(&a->routes, routes);
@@ -152,6 +179,12 @@ static void run(struct adder *a)
         continue;
 }
 
+static int64_t left_ms(int64_t end_mono_ns)
+{
+    const int64_t left_ns = end_mono_ns - clock_mono_ns();
+    return left_ns > 0 ? left_ns / NS_PER_MS : 0;
+}
+
 // Each step leaves nothing behind that the next could lose: no new calls, no call without an
 // answer, no add without its row, and as few rows as possible without Kafka's acknowledgement.
 static void stop(struct adder *a)
@@ -164,19 +197,21 @@ static void stop(struct adder *a)
     if (!grpc_server_stop(a->server, grace_ms / 2))
         log_warn("main", "some calls were cut: their clients do not know whether they count");
     writer_stop(a->writer);
-    const int64_t left_ns = end_mono_ns - clock_mono_ns();
-    if (!relay_stop(a->relay, left_ns > 0 ? left_ns / NS_PER_MS : 0))
+    if (!relay_stop(a->relay, left_ms(end_mono_ns)))
         log_warn("main", "the outbox holds rows that Kafka has not acknowledged; the next start "
                          "publishes them");
+    trace_stop(left_ms(end_mono_ns));
 }
 
 static void destroy(struct adder *a)
 {
+    metrics_collect_end(&a->collector);
     admin_destroy(a->admin);
     grpc_server_destroy(a->server);
     grpc_reflection_destroy(a->reflection);
     grpc_health_destroy(a->health);
     add_service_destroy(a->service);
+    call_metrics_destroy(a->calls);
     writer_destroy(a->writer);
     relay_destroy(a->relay);
     outbox_close(a->outbox);

@@ -8,6 +8,7 @@
 #include "adder/outbox.h"
 
 #include "adder/outbox_state.h"
+#include "base/clock.h"
 #include "base/fault.h"
 
 #include <inttypes.h>
@@ -123,6 +124,7 @@ static struct outbox *outbox_create(const struct outbox_config *config)
     pthread_mutex_init(&o->turn.mu, NULL);
     pthread_cond_init(&o->turn.passed, NULL);
     pthread_mutex_init(&o->mu, NULL);
+    outbox_metrics_init(&o->metrics);
     return o;
 }
 
@@ -142,6 +144,7 @@ static bool source_load(struct outbox *o, struct err *err)
         return false;
     o->id = source.id;
     atomic_store(&o->published, source.published);
+    timeline_init(&o->committed, source.appended);
     source_accept(o, &source);
     o->tended_appended = source.appended;
     return outbox_oldest_refresh(o, err);
@@ -224,6 +227,14 @@ static bool write_batch(struct outbox *o, struct batch *batch, struct add *const
            outbox_table_counts_set(&o->table, &batch->source, err);
 }
 
+static void committed_note(struct outbox *o, const struct batch *batch)
+{
+    const struct stretch stretch = {batch->source.appended, clock_mono_ns(), batch->first_unix_us};
+    pthread_mutex_lock(&o->mu);
+    timeline_add(&o->committed, &stretch);
+    pthread_mutex_unlock(&o->mu);
+}
+
 static bool append(struct outbox *o, struct add *const *adds, size_t n, struct err *err)
 {
     struct batch batch = {.source = o->source};
@@ -239,6 +250,7 @@ static bool append(struct outbox *o, struct add *const *adds, size_t n, struct e
     // With nothing unpublished before, the first of these is the oldest; else outbox_tend knows.
     if (published_now(o) == o->source.appended)
         oldest_set(o, batch.first_unix_us);
+    committed_note(o, &batch); // before the relay may see the rows
     source_accept(o, &batch.source);
     return true;
 }
@@ -248,7 +260,9 @@ bool outbox_append(struct outbox *o, struct add *const *adds, size_t n, struct e
     CHECK_INT(n, >=, 1);
     CHECK_INT(n, <=, OUTBOX_BATCH_MAX);
     outbox_turn_take(o);
+    const int64_t begun_mono_ns = clock_mono_ns();
     const bool ok = outbox_settle(o, err) && outbox_has_room(o, err) && append(o, adds, n, err);
+    outbox_metrics_insert(&o->metrics, begun_mono_ns, ok ? NULL : err);
     outbox_turn_pass(o);
     return ok || err_prefix(err, "append to the outbox");
 }
@@ -260,7 +274,18 @@ void outbox_published_set(struct outbox *o, int64_t sequence)
 {
     CHECK_INT(sequence, <=, atomic_load_explicit(&o->appended, memory_order_acquire)); // I2
     CHECK_INT(sequence, >=, atomic_load_explicit(&o->published, memory_order_relaxed));
+    pthread_mutex_lock(&o->mu);
+    outbox_metrics_published(&o->metrics, &o->committed, sequence);
     atomic_store_explicit(&o->published, sequence, memory_order_release);
+    pthread_mutex_unlock(&o->mu);
+}
+
+// Under mu. Of rows from before, and while a replay goes over old ones, the timeline knows nothing.
+static int64_t oldest_now(struct outbox *o)
+{
+    const struct stretch *oldest = timeline_oldest(&o->committed);
+    return oldest != NULL && o->committed.taken == published_now(o) ? oldest->first_unix_us
+                                                                    : o->oldest_unix_us;
 }
 
 void outbox_stats(struct outbox *o, struct outbox_stats *out)
@@ -272,7 +297,7 @@ void outbox_stats(struct outbox *o, struct outbox_stats *out)
         .appended = atomic_load_explicit(&o->appended, memory_order_relaxed),
         .sum = o->sum,
         .partition = o->partition,
-        .oldest_unix_us = o->oldest_unix_us,
+        .oldest_unix_us = oldest_now(o),
     };
     pthread_mutex_unlock(&o->mu);
     if (out->published >= out->appended)

@@ -36,7 +36,8 @@ struct outbox_config {
 MUST_USE bool outbox_open(struct outbox **out, const struct outbox_config *config, struct err *err);
 void outbox_close(struct outbox *outbox);
 
-enum add_outcome { ADD_APPENDED, ADD_REPEATED, ADD_CONFLICT }; // REPEATED: the id's first answer
+// REPEATED: the request id came before, and gets its first answer again.
+enum add_outcome { ADD_APPENDED, ADD_REPEATED, ADD_CONFLICT, ADD_OUTCOMES };
 
 struct add {
     int64_t a, b, sum;            // in
@@ -64,8 +65,9 @@ struct outbox_stats {
     int64_t appended;       // last sequence committed = count
     int64_t published;      // all up to here is acknowledged by Kafka
     __int128 sum;           // of all ever appended, of the same moment as appended
-    int64_t oldest_unix_us; // accepted time of the oldest row not yet published, 0: none; exact
-                            // when outbox_tend was last called, older than the truth after it
+    int64_t oldest_unix_us; // accepted time of the oldest row not yet published, 0: none; of a row
+                            // from before the start or a replay as of the last outbox_tend, later
+                            // ones are younger
     int32_t partition;      // -1: not chosen yet
 };
 void outbox_stats(struct outbox *outbox, struct outbox_stats *out);

@@ -9,7 +9,9 @@
 #ifndef ABACUS_ADDER_OUTBOX_STATE_H
 #define ABACUS_ADDER_OUTBOX_STATE_H
 
+#include "adder/outbox_metrics.h"
 #include "adder/outbox_table.h"
+#include "adder/timeline.h"
 
 #include <pthread.h>
 
@@ -23,6 +25,7 @@ struct outbox {
     // fixed after open
     struct outbox_config config; // path: owned
     struct uuid id;
+    struct outbox_metrics metrics;
     // whose turn it is
     struct turn turn;
     struct outbox_table table;
@@ -37,6 +40,7 @@ struct outbox {
     __int128 sum;
     int64_t oldest_unix_us; // of the oldest row not yet published; too old until the next refresh
     int32_t partition;
+    struct timeline committed; // by this process, and not yet published
     // shared; stored under mu, so that sum and appended are of one moment
     _Atomic int64_t appended;
     // shared; I2: at most `appended`, since it is stored by whoever has read rows up to there

@@ -92,6 +92,14 @@ static bool write_tidied(struct outbox *o, struct outbox_source *source, struct 
     return true;
 }
 
+static bool tidied(struct outbox *o, struct outbox_source *source, struct err *err)
+{
+    const int64_t begun_mono_ns = clock_mono_ns();
+    const bool ok = write_tidied(o, source, err);
+    outbox_metrics_delete(&o->metrics, begun_mono_ns, ok ? NULL : err);
+    return ok;
+}
+
 // A failure here is no reason to refuse adds: the rows are safe in the WAL, and when that cannot
 // grow any more the next append says so.
 static void checkpoint(struct outbox *o)
@@ -128,7 +136,7 @@ static bool tend(struct outbox *o, bool after_failure, bool *more, struct err *e
         source.first = last + 1;
     const bool changed =
         source.first != o->source.first || (due && source.published != o->source.published);
-    if ((changed || after_failure) && !write_tidied(o, &source, err))
+    if ((changed || after_failure) && !tidied(o, &source, err))
         return false;
     *more = step_full;
     if (idle)

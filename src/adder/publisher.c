@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adder/publisher.h"
 
+#include "adder/flight.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +12,9 @@
 #include <unistd.h>
 
 #define CLIENT_ID "abacus-adder"
+
+// So many events share one reading of the clock: some ten microseconds' work.
+#define CLOCK_EVENTS 32
 
 // For the reports of purged messages, which are in memory already.
 #define PURGE_TIMEOUT_MS 1000
@@ -46,18 +51,27 @@ struct publisher {
     // its one thread
     int32_t partition; // -1: not known yet
     int64_t sent, acknowledged;
+    struct flight flight;
     bool failed;
-    struct err why;             // when failed
+    rd_kafka_resp_err_t code; // when failed, as is
+    struct err why;
     char trouble[ERR_TEXT_MAX]; // "": Kafka answers
     char cause[ERR_TEXT_MAX];   // the last error of a connection
 };
 
 // --- what librdkafka reports, on the thread that calls publisher_serve ---
+static void count_error(rd_kafka_resp_err_t code)
+{
+    metric_add(METRIC_SERIES(METRIC_KAFKA_ERRORS, "producer", rd_kafka_err2name(code)), 1);
+}
+
 static void fail(struct publisher *p, rd_kafka_resp_err_t code, const char *what, const char *text)
 {
     if (p->failed) // the first reason is the one that explains the others
         return;
+    count_error(code);
     p->failed = true;
+    p->code = code;
     kafka_err(&p->why, code, text);
     err_prefix(&p->why, "%s %s", what, rd_kafka_err2name(code));
 }
@@ -81,6 +95,7 @@ static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void
     } else {
         p->acknowledged++;
         p->trouble[0] = '\0';
+        flight_landed(&p->flight, p->acknowledged, message->offset);
     }
 }
 
@@ -94,9 +109,11 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
         fail(p, code, "fatal", text);
         break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        count_error(code);
         snprintf(p->trouble, sizeof(p->trouble), "%s", p->cause[0] != '\0' ? p->cause : reason);
         break;
     default: // of one connection: librdkafka goes on by itself
+        count_error(code);
         snprintf(p->cause, sizeof(p->cause), "%s", reason);
     }
 }
@@ -140,6 +157,7 @@ bool publisher_create(struct publisher **out, const struct kafka_config *config,
     p->fd = -1;
     p->partition = -1;
     p->sent = p->acknowledged = published;
+    flight_begin(&p->flight, &(struct send_place){topic, CLIENT_ID, -1}, published);
     rd_kafka_conf_t *conf;
     if (!conf_create(&conf, config, p, err) || !kafka_new(&p->rk, RD_KAFKA_PRODUCER, conf, err) ||
         !topic_create(p, topic, err) || !reports_attach(p, err)) {
@@ -164,6 +182,8 @@ void publisher_destroy(struct publisher *p)
 {
     if (p == NULL)
         return;
+    if (!p->failed)
+        p->code = RD_KAFKA_RESP_ERR__PURGE_INFLIGHT; // what it calls them from here on
     p->failed = true;
     queue_detach(p);
     if (p->topic != NULL)
@@ -173,6 +193,7 @@ void publisher_destroy(struct publisher *p)
         (void)rd_kafka_flush(p->rk, PURGE_TIMEOUT_MS);
         rd_kafka_destroy(p->rk);
     }
+    flight_end(&p->flight, p->sent, rd_kafka_err2name(p->code));
     free(p);
 }
 
@@ -194,7 +215,7 @@ int32_t publisher_partition_of(const struct uuid *source, int32_t partitions)
 
 void publisher_partition_set(struct publisher *p, int32_t partition)
 {
-    p->partition = partition;
+    p->partition = p->flight.place.partition = partition;
 }
 
 // --- send ---
@@ -224,7 +245,7 @@ static rd_kafka_error_t *produce(struct publisher *p, const struct event *event,
     return rd_kafka_produceva(p->rk, parts, COUNT_OF(parts));
 }
 
-bool publisher_send(struct publisher *p, const struct event *event, bool *full, struct err *err)
+static bool send_one(struct publisher *p, const struct event *event, bool *full, struct err *err)
 {
     CHECK_INT(event->sequence, ==, p->sent + 1); // P2
     CHECK_INT(p->partition, >=, 0);
@@ -235,6 +256,7 @@ bool publisher_send(struct publisher *p, const struct event *event, bool *full, 
     *full = error != NULL && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__QUEUE_FULL;
     if (error == NULL) { // the headers are librdkafka's now
         p->sent++;
+        flight_handed(&p->flight, event);
         return true;
     }
     rd_kafka_headers_destroy(headers);
@@ -244,6 +266,19 @@ bool publisher_send(struct publisher *p, const struct event *event, bool *full, 
     if (!*full)
         *err = p->why;
     return *full;
+}
+
+bool publisher_send(struct publisher *p, const struct event *events, size_t n, bool *full,
+                    struct err *err)
+{
+    *full = false;
+    for (size_t i = 0; i < n && !*full; i++) {
+        if (i % CLOCK_EVENTS == 0)
+            flight_clock(&p->flight);
+        if (!send_one(p, &events[i], full, err))
+            return false;
+    }
+    return true;
 }
 
 // --- serve ---
@@ -258,6 +293,8 @@ bool publisher_serve(struct publisher *p, int64_t *acknowledged, struct err *err
     (void)eventfd_read(p->fd, &ignored); // before the queue is emptied: what comes later is seen
     while (rd_kafka_poll(p->rk, 0) > 0)
         continue;
+    if (p->acknowledged > p->flight.handed.taken)
+        flight_count(&p->flight, p->acknowledged);
     *acknowledged = p->acknowledged;
     if (p->failed)
         *err = p->why;

@@ -38,8 +38,8 @@ void publisher_partition_set(struct publisher *p, int32_t partition);
 size_t publisher_room(const struct publisher *p); // how many more may be sent
 int64_t publisher_sent(const struct publisher *p);
 
-// The event after the last one sent. *full: not taken, try again after some reports.
-MUST_USE bool publisher_send(struct publisher *p, const struct event *event, bool *full,
+// The n events after the last one sent. *full: not all were taken, try again after some reports.
+MUST_USE bool publisher_send(struct publisher *p, const struct event *events, size_t n, bool *full,
                              struct err *err);
 
 // Readable when publisher_serve has something to do.

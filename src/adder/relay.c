@@ -14,10 +14,12 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "telemetry/metrics.h"
 
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +44,8 @@ struct relay {
     pthread_t thread;
     struct mailbox *mailbox; // owned; only wakes
     struct event *events;    // owned; READ_MAX, the thread's
+    struct uuid source;
+    struct metric_series batch;
 
     // the thread only
     struct outbox_reader *reader; // owned; these two live and end together
@@ -63,10 +67,18 @@ struct relay {
     bool stopping, ended;
     int64_t stop_mono_ns;
 
+    _Atomic int64_t in_flight; // shared: stored by the thread, for relay_status
+
     bool joined; // main only
 };
 
 // --- trouble ---
+#define SAY(r, level, ...)                                                     \
+    log_fields((level), "relay",                                               \
+               (const struct log_field[]){{"source", (r)->source.text, 0},     \
+                                          {"sequence", NULL, (r)->published}}, \
+               2, __VA_ARGS__)
+
 static void status_set(struct relay *r, const char *trouble)
 {
     pthread_mutex_lock(&r->mu);
@@ -82,14 +94,14 @@ static void trouble_say(struct relay *r, enum err_code code, const char *text)
     if (strcmp(r->said, text) == 0)
         return;
     snprintf(r->said, sizeof(r->said), "%s", text);
-    log_write(err_retriable(code) ? LOG_WARN : LOG_ERROR, "relay", "not publishing: %s", text);
+    SAY(r, err_retriable(code) ? LOG_WARN : LOG_ERROR, "not publishing: %s", text);
 }
 
 static void trouble_over(struct relay *r)
 {
     if (!r->status.connected) // only this thread writes it
-        log_info("relay", "publishing to %s, after sequence %" PRId64, r->config.topic.name,
-                 r->published);
+        SAY(r, LOG_INFO, "publishing to %s, after sequence %" PRId64, r->config.topic.name,
+            r->published);
     r->said[0] = '\0';
     status_set(r, NULL);
 }
@@ -103,6 +115,17 @@ static void retry_later(struct relay *r)
     r->failures++;
     r->retry_mono_ns =
         clock_mono_ns() + (wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS) * NS_PER_MS;
+}
+
+static void in_flight_note(struct relay *r)
+{
+    const int64_t sent = r->publisher != NULL ? publisher_sent(r->publisher) : r->published;
+    atomic_store_explicit(&r->in_flight, sent - r->published, memory_order_relaxed);
+}
+
+static void count_restart(const char *cause)
+{
+    metric_add(METRIC_SERIES(METRIC_RELAY_RESTARTS, cause), 1);
 }
 
 static void publisher_end(struct relay *r)
@@ -220,20 +243,6 @@ static void connection_watch(struct relay *r)
         r->topic_ready = false;
 }
 
-static bool send_all(struct relay *r, size_t n, struct err *err)
-{
-    for (size_t i = 0; i < n; i++) {
-        bool full;
-        if (!publisher_send(r->publisher, &r->events[i], &full, err))
-            return false;
-        if (full) { // a report makes room, and the rest is read again
-            r->rows = r->full = true;
-            break;
-        }
-    }
-    return true;
-}
-
 static bool rows_send(struct relay *r, struct err *err)
 {
     const size_t room = publisher_room(r->publisher);
@@ -244,11 +253,15 @@ static bool rows_send(struct relay *r, struct err *err)
     if (!outbox_read(r->reader, publisher_sent(r->publisher), r->events, max, &n, err))
         return false;
     r->rows = n == max;
-    if (n > 0 && fault_here(FAULT_relay_read))
+    if (n == 0)
+        return true;
+    if (fault_here(FAULT_relay_read))
         return err_set(err, ERR_UNAVAILABLE, "fault relay_read");
-    if (!send_all(r, n, err))
+    metric_observe(r->batch, (int64_t)n, 1);
+    if (!publisher_send(r->publisher, r->events, n, &r->full, err))
         return false;
-    if (n > 0 && fault_here(FAULT_relay_produce))
+    r->rows = r->rows || r->full; // a report makes room, and the rest is read again
+    if (fault_here(FAULT_relay_produce))
         return err_set(err, ERR_UNAVAILABLE, "fault relay_produce");
     return true;
 }
@@ -280,6 +293,7 @@ static void replay_take(struct relay *r)
     if (replay->ok) {
         log_info("relay", "replay: publishing again from sequence %" PRId64, replay->from);
         publisher_end(r);
+        count_restart("replay");
     }
     pthread_mutex_lock(&r->mu);
     replay->done = true;
@@ -330,8 +344,11 @@ static bool has_more_to_do(const struct relay *r)
 static void step_or_retry(struct relay *r)
 {
     struct err err;
-    if (step(r, &err))
+    const bool ok = step(r, &err);
+    in_flight_note(r);
+    if (ok)
         return;
+    count_restart(err_name(err.code));
     trouble_say(r, err.code, err.text);
     publisher_end(r);
     retry_later(r);
@@ -368,6 +385,10 @@ bool relay_create(struct relay **out, const struct relay_config *config, struct 
     struct relay *r = xcalloc(1, sizeof(*r));
     r->config = *config;
     r->outbox = outbox;
+    struct outbox_stats stats;
+    outbox_stats(outbox, &stats);
+    r->source = stats.source;
+    r->batch = METRIC_SERIES(METRIC_RELAY_BATCH);
     if (!publisher_begin(r, err)) {
         free(r);
         return err_prefix(err, "relay");
@@ -411,6 +432,7 @@ void relay_status(struct relay *relay, struct relay_status *out)
     pthread_mutex_lock(&relay->mu);
     *out = relay->status;
     pthread_mutex_unlock(&relay->mu);
+    out->in_flight = atomic_load_explicit(&relay->in_flight, memory_order_relaxed);
 }
 
 bool relay_stop(struct relay *relay, int64_t grace_ms)

@@ -33,6 +33,7 @@ MUST_USE bool relay_replay(struct relay *relay, int64_t from, struct err *err);
 struct relay_status {
     bool connected;
     char trouble[ERR_TEXT_MAX]; // "" when connected
+    int64_t in_flight;          // sent and not yet acknowledged
 };
 void relay_status(struct relay *relay, struct relay_status *out);
 

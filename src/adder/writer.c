@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adder/writer.h"
 
+#include "adder/add_spans.h"
+#include "adder/writer_metrics.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -16,6 +18,7 @@ struct writer {
     struct outbox *outbox;
     struct writer_config config;
     struct mailbox *queue; // owned
+    struct writer_metrics metrics;
     pthread_t thread;
     // the writer's thread
     bool healthy; // what readiness was last told
@@ -31,6 +34,7 @@ struct writer *writer_create(struct outbox *outbox, const struct writer_config *
     w->outbox = outbox;
     w->config = *config;
     w->queue = mailbox_create(config->queue_max);
+    writer_metrics_init(&w->metrics);
     return w;
 }
 
@@ -60,7 +64,16 @@ static bool backlog_full(struct writer *w)
 
 bool writer_submit(struct writer *w, struct writer_job *job)
 {
-    return !backlog_full(w) && mailbox_put(w->queue, &job->item);
+    const bool backlog = backlog_full(w);
+    if (!backlog && mailbox_put(w->queue, &job->item))
+        return true;
+    writer_metrics_refused(&w->metrics, backlog ? REFUSED_BACKLOG_FULL : REFUSED_QUEUE_FULL, 1);
+    return false;
+}
+
+size_t writer_queue_length(struct writer *w)
+{
+    return mailbox_length(w->queue);
 }
 
 // --- the writer's thread ---
@@ -88,34 +101,51 @@ static void health_set(struct writer *w, bool healthy, const char *reason)
 }
 
 // Sorts out what nobody waits for; the rest goes into jobs. Returns how many.
-static size_t wanted(struct mailbox_item *list, struct writer_job *jobs[OUTBOX_BATCH_MAX])
+static size_t wanted(struct writer *w, struct mailbox_item *list,
+                     struct writer_job *jobs[OUTBOX_BATCH_MAX])
 {
     const int64_t now = clock_mono_ns();
-    size_t n = 0;
+    size_t n = 0, expired = 0;
     while (list != NULL) {
         struct writer_job *job = job_of(list);
         list = list->next;
-        if (job->deadline_mono_ns <= now || job->abandoned(job))
+        if (job->deadline_mono_ns <= now || job->abandoned(job)) {
             finish(job, WRITER_EXPIRED);
-        else
+            expired++;
+        } else {
             jobs[n++] = job;
+        }
     }
+    writer_metrics_refused(&w->metrics, REFUSED_EXPIRED, expired);
     return n;
+}
+
+static bool append(struct writer *w, struct writer_job *const *jobs, size_t n, struct err *err)
+{
+    struct add *adds[OUTBOX_BATCH_MAX];
+    for (size_t i = 0; i < n; i++)
+        adds[i] = &jobs[i]->add;
+    struct insert_times times = {.begin_unix_us = clock_unix_us()};
+    const bool ok = outbox_append(w->outbox, adds, n, err);
+    times.end_unix_us = clock_unix_us();
+    if (ok) {
+        w->config.on_committed(w->config.ctx);
+        writer_metrics_committed(&w->metrics, adds, n, times.end_unix_us);
+    } else {
+        writer_metrics_refused(&w->metrics, REFUSED_OUTBOX_FAILED, n);
+    }
+    add_spans_insert(jobs, n, &times, ok ? NULL : err);
+    return ok;
 }
 
 static void commit(struct writer *w, struct mailbox_item *list)
 {
     struct writer_job *jobs[OUTBOX_BATCH_MAX];
-    struct add *adds[OUTBOX_BATCH_MAX];
-    const size_t n = wanted(list, jobs);
+    const size_t n = wanted(w, list, jobs);
     if (n == 0)
         return;
-    for (size_t i = 0; i < n; i++)
-        adds[i] = &jobs[i]->add;
     struct err err;
-    const bool ok = outbox_append(w->outbox, adds, n, &err);
-    if (ok)
-        w->config.on_committed(w->config.ctx);
+    const bool ok = append(w, jobs, n, &err);
     // Readiness first: whoever hears "unavailable" and looks must see why.
     if (!ok || !w->healthy)
         health_set(w, ok, ok ? "" : err.text);

@@ -27,6 +27,7 @@ struct writer_job {
     int64_t deadline_mono_ns;
     struct mailbox *reply;                        // where the job goes when it is done; borrowed
     bool (*abandoned)(const struct writer_job *); // nobody waits; asked on the writer's thread
+    bool traced;                                  // add.context is that of a recorded span
     enum writer_result result;                    // out
 };
 
@@ -47,5 +48,7 @@ void writer_destroy(struct writer *writer);
 
 // Takes the job. False: the queue or the backlog is full, the job stays the caller's.
 MUST_USE bool writer_submit(struct writer *writer, struct writer_job *job);
+
+size_t writer_queue_length(struct writer *writer); // any thread
 
 #endif

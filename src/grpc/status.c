@@ -13,6 +13,21 @@ const char *grpc_status_name(int status)
     return names[known ? status : GRPC_UNKNOWN];
 }
 
+bool grpc_status_is_server_error(enum grpc_status status)
+{
+    switch (status) {
+    case GRPC_UNKNOWN:
+    case GRPC_DEADLINE_EXCEEDED:
+    case GRPC_UNIMPLEMENTED:
+    case GRPC_INTERNAL:
+    case GRPC_UNAVAILABLE:
+    case GRPC_DATA_LOSS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void grpc_message_encode(struct bytes *out, const char *text, size_t length)
 {
     static const char hex[] = "0123456789ABCDEF";

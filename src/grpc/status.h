@@ -36,6 +36,10 @@ enum grpc_status {
 // "OK", "CANCELLED" …; a number outside 0..16 is "UNKNOWN".
 const char *grpc_status_name(int status);
 
+// Whether the server has failed, not its client: what OpenTelemetry counts as an error of a server
+// (semantic conventions, "gRPC").
+bool grpc_status_is_server_error(enum grpc_status status);
+
 // Bytes outside 0x20–0x7E and '%' become %XX; decode leaves what is not %XX as it is.
 void grpc_message_encode(struct bytes *out, const char *text, size_t length);
 void grpc_message_decode(struct bytes *out, const char *text, size_t length);
