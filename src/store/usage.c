@@ -11,18 +11,24 @@ static int64_t size_of(const char *path)
     return stat(path, &file) == 0 ? (int64_t)file.st_size : 0;
 }
 
+static int64_t wal_size_of(const char *path)
+{
+    char *wal = xasprintf("%s-wal", path);
+    const int64_t bytes = size_of(wal);
+    free(wal);
+    return bytes;
+}
+
 bool store_usage(const char *path, struct store_usage *out)
 {
     struct statvfs disk;
     if (statvfs(path, &disk) != 0)
         return false;
-    char *wal = xasprintf("%s-wal", path);
     *out = (struct store_usage){
         .file_bytes = size_of(path),
-        .wal_bytes = size_of(wal),
+        .wal_bytes = wal_size_of(path),
         .disk_free_bytes = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize,
         .disk_size_bytes = (int64_t)disk.f_blocks * (int64_t)disk.f_frsize,
     };
-    free(wal);
     return true;
 }
