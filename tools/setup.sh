@@ -68,6 +68,18 @@ need_fuzzer() {
         install_packages "libclang-rt-$(clang -dumpversion | cut -d . -f 1)-dev"
 }
 
+# Debian's prometheus is a service as well, and so is what it recommends: both would start at once
+# and at every boot, on ports 9090 and 9100. Masked before they are there, they never do; we run the
+# program ourselves. `systemctl unmask prometheus` gives the service back.
+mask_services() { # AS_ROOT...
+    local name
+    "$@" mkdir -p /etc/systemd/system
+    for name in prometheus prometheus-node-exporter; do
+        [ -e "/lib/systemd/system/$name.service" ] || [ -e "/etc/systemd/system/$name.service" ] ||
+            "$@" ln -s /dev/null "/etc/systemd/system/$name.service"
+    done
+}
+
 install_packages() {
     local as_root=()
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)
@@ -79,6 +91,7 @@ install_packages() {
     fi
     title "Installing: $*"
     mkdir -p "$run"
+    [[ " $* " != *" prometheus "* ]] || mask_services "${as_root[@]}"
     if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c \
         'apt-get -q update && apt-get -q -y install "$@"' sh "$@" >"$run/install.log" 2>&1; then
         tail -n 20 "$run/install.log"

@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 # Suites in a lane run one after another, lanes beside each other: most tests wait more than they
 # work. Within a lane, what fails fastest comes first.
-test_lanes=("tidy unit clang fuzz" "asan tsan" "system interop crash")
+test_lanes=("tidy deploy unit clang fuzz" "asan tsan" "system interop crash")
 test_suites=${test_lanes[*]}
 
 step() { # NAME WHAT COMMAND...
@@ -58,6 +58,10 @@ pytests() { # BUILD ARGUMENT...: what each test left behind is beside its step's
 suite_tidy() {
     step tidy "layout, sizes, includes, formatting, shellcheck" \
         python3 "$root/tools/tidy.py" --build "$build"
+}
+suite_deploy() {
+    step deploy "Prometheus' rules and runbooks, Grafana's boards" \
+        pytests "$build" "$root/tests/deploy"
 }
 suite_unit() {
     step unit "unit tests, gcc" unit_tests "$build"
