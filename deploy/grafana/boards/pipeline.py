@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between the two services: outbox, relay, Kafka, consumer."""
-from expressions import OURS, or_zero, quantile, rates
+from expressions import OURS, mean, or_zero, quantile, rates
 from panels import AFTER_ERROR, YES_NO, above, below, board, graph, query, row, stat
 
 CHOSEN = f'{OURS}, instance=~"$instance"'
@@ -10,6 +10,12 @@ def quantiles(histogram, *by):
     return [query(quantile(share, histogram, CHOSEN, by),
                   " ".join([name] + [f"{{{{{label}}}}}" for label in by]))
             for share, name in ((0.5, "p50"), (0.99, "p99"))]
+
+
+def sizes(histogram):
+    """The mean is exact; a quantile is not: of a bucket that holds only ones it says 0.5."""
+    return [query(mean(histogram, CHOSEN), "mean"),
+            query(quantile(0.99, histogram, CHOSEN), "p99")]
 
 
 def rate(counter):
@@ -57,7 +63,7 @@ BOARD = board(
         graph("Adds in one transaction", "Group commit: what queued up is committed together, so "
               "the batch grows with the load and the cost of an add falls.",
               "1 to 2 at light load, dozens or hundreds under heavy load.", "short",
-              *quantiles("abacus_writer_batch_adds")),
+              *sizes("abacus_writer_batch_adds")),
         graph("Adds waiting for the disk", "The queue between the calls and the writer. At its "
               "limit adds are refused with RESOURCE_EXHAUSTED.",
               "about one batch.", "short",
@@ -78,7 +84,7 @@ BOARD = board(
               query(f"sum(abacus_relay_in_flight_events{{{CHOSEN}}})", "in flight")),
         graph("Rows read at a time", "How much the relay takes from the outbox at once.",
               "1 to 2 at light load; its maximum while it catches up.", "short",
-              *quantiles("abacus_relay_batch_events")),
+              *sizes("abacus_relay_batch_events")),
         graph("Relay restarts", "The producer was given up and everything after the last "
               "acknowledged event is sent again: duplicates, never holes.",
               "0; some while Kafka is away.", "short",
@@ -110,7 +116,7 @@ BOARD = board(
               query(rate("abacus_ledger_applied_total"), "counted")),
         graph("Messages in one transaction", "One ledger transaction for what was there.",
               "1 to 2 at light load, hundreds while it catches up.", "short",
-              *quantiles("abacus_consumer_batch_events")),
+              *sizes("abacus_consumer_batch_events")),
         graph("Time for a batch", "From taking a batch in hand to its commit.",
               "some milliseconds.", "s", *quantiles("messaging_process_duration_seconds"),
               log_scale=True),

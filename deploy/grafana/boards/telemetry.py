@@ -42,7 +42,8 @@ BOARD = board(
         graph("Spans recorded", "About five an add that is sampled.", "follows the sampled adds.",
               "ops", query(rate("otel_sdk_span_started_total", "job"), "{{job}}")),
         graph("Spans exported", "What the collector took.", "equal to what is recorded.", "ops",
-              query(rate("otel_sdk_exporter_span_exported_total", "job"), "{{job}}")),
+              query("sum by (job) (rate(otel_sdk_exporter_span_exported_total"
+                    f'{{error_type="", {CHOSEN}}}[$__rate_interval]))', "{{job}}")),
         graph("Spans lost by reason", "Dropped before, or refused at, the export.", "empty.", "ops",
               query('sum by (job, error_type) (rate(otel_sdk_processor_span_processed_total'
                     f'{{error_type!="", {CHOSEN}}}[$__rate_interval]))', "{{job}} {{error_type}}",
