@@ -28,7 +28,7 @@ NEGATIVE = "abacus_negative_latency_total"
 
 @pytest.fixture
 def make_totals(tmp_path, shared_kafka, opened):
-    """make_totals(option=…) starts a totals alone on a topic that the test made: it is the adder."""
+    """make_totals(option=…) starts a totals on a topic that is there: the test is the adder."""
     def make(environment=None, **options):
         topic = next(TOPIC_NAMES)
         shared_kafka.create_topic(topic)

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a service's /metrics says, as numbers that tests can ask for by name and labels."""
-import re
+from prometheus_client.parser import text_string_to_metric_families
 
 from .process import PATIENCE_S, wait_until
 from .services import http
-
-SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
-LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 class Metrics:
     """One scrape."""
 
     def __init__(self, text):
-        self.samples = [(name, dict(LABEL.findall(labels or "")), float(value))
-                        for name, labels, value in SAMPLE.findall(text)]
+        self.samples = [(sample.name, sample.labels, sample.value)
+                        for family in text_string_to_metric_families(text)
+                        for sample in family.samples]
 
     def all(self, name, **labels):
         """[(labels, value)] of the series with that name and at least those labels."""
