@@ -246,6 +246,12 @@ void exporter_stop(struct exporter *e, int64_t timeout_ms)
     if (left > 0 || e->lost > 0)
         log_warn("trace", "spans lost: %zu", left + (size_t)e->lost);
     count("shutdown", (int64_t)left);
+}
+
+void exporter_destroy(struct exporter *e)
+{
+    if (e == NULL)
+        return;
     otlp_http_close(e->http);
     span_queue_destroy(e->queue);
     free(e);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread that carries spans to the collector, in batches, one at a time. create, stop: main;
-// put, counts: any thread.
+// The thread that carries spans to the collector, in batches, one at a time. create, stop,
+// destroy: main; the queue: any thread.
 //
 //            queue has a batch, or the delay is over
 //   WAITING ────────────────────────────────────────▶ SENDING ──▶ taken, refused: counted
@@ -16,7 +16,8 @@
 
 struct exporter;
 
-// config, resource: borrowed until stop. *out: owned, end with exporter_stop.
+// config, resource: borrowed until destroy. *out: owned, end with exporter_stop and
+// exporter_destroy.
 MUST_USE bool exporter_create(struct exporter **out, const struct otel_config *config,
                               const struct otel_list *resource, struct err *err);
 
@@ -24,5 +25,6 @@ struct span_queue *exporter_queue(struct exporter *exporter);
 
 // Exports what waits, for at most timeout_ms; what is left then is dropped and said.
 void exporter_stop(struct exporter *exporter, int64_t timeout_ms);
+void exporter_destroy(struct exporter *exporter); // after exporter_stop
 
 #endif

@@ -114,9 +114,19 @@ static void exporter_start(void)
     log_info("trace", "traces go to %s", endpoint_shown());
 }
 
+// Of a former life in this process.
+static void clear(void)
+{
+    exporter_destroy(tracer.exporter);
+    tracer.exporter = NULL;
+    otel_list_clear(&tracer.resource);
+    otel_config_clear(&tracer.config);
+}
+
 void trace_start(const struct trace_config *program)
 {
-    CHECK(tracer.exporter == NULL);
+    CHECK(!trace_enabled());
+    clear();
     otel_config_read(&tracer.config);
     if (tracer.config.disabled)
         metrics_enable(false);
@@ -127,13 +137,12 @@ void trace_start(const struct trace_config *program)
     metrics_collect(collect, &tracer);
 }
 
+// What the exporter stands on stays: a thread may just have seen that tracing is on.
 void trace_stop(int64_t timeout_ms)
 {
     metrics_collect_end(&tracer);
+    const bool on = trace_enabled();
     atomic_store(&tracer.on, false);
-    if (tracer.exporter != NULL)
+    if (on)
         exporter_stop(tracer.exporter, timeout_ms);
-    tracer.exporter = NULL;
-    otel_list_clear(&tracer.resource);
-    otel_config_clear(&tracer.config);
 }

@@ -65,8 +65,8 @@ struct trace_config {
     const char *instance; // service.instance.id
 };
 void trace_start(const struct trace_config *config);
-// When no other thread makes spans any more: exports what waits, for at most timeout_ms, then ends
-// the exporter.
+// Exports what waits, for at most timeout_ms, then ends the exporter. Other threads may still make
+// spans; those are lost.
 void trace_stop(int64_t timeout_ms);
 
 #endif
