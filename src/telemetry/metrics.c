@@ -55,16 +55,16 @@ static struct {
 static pthread_mutex_t exemplars_mu = PTHREAD_MUTEX_INITIALIZER;
 
 static _Atomic int64_t series_dropped;
-static bool disabled; // fixed before threads start
+static _Atomic bool disabled; // relaxed: nothing depends on when a thread sees it
 
 void metrics_enable(bool enabled)
 {
-    disabled = !enabled;
+    atomic_store_explicit(&disabled, !enabled, memory_order_relaxed);
 }
 
 bool metrics_enabled(void)
 {
-    return !disabled;
+    return !atomic_load_explicit(&disabled, memory_order_relaxed);
 }
 
 // --- the thread's block ---
@@ -130,7 +130,7 @@ static inline _Atomic int64_t *own_cell(uint32_t cell)
 // --- recording ---
 static inline bool counts(struct metric_series series)
 {
-    return series.cell != 0 && !disabled;
+    return series.cell != 0 && metrics_enabled();
 }
 
 // Relaxed: a scrape may see one cell of a thread newer than another, never a torn one.
@@ -256,7 +256,7 @@ static struct metric_series series_find_or_make(enum metric_id id, const struct 
 struct metric_series metric_series(enum metric_id id, const char *const *values, size_t count)
 {
     CHECK(metric_info(id)->kind != METRIC_KIND_GAUGE); // gauges are read by collectors
-    if (disabled)
+    if (!metrics_enabled())
         return (struct metric_series){0};
     struct bytes labels = {0};
     metric_labels(&labels, id, values, count);

@@ -22,8 +22,7 @@ enum metric_id {
     METRICS_COUNT
 };
 
-// False: recording does nothing (OTEL_SDK_DISABLED). Main, before other threads start; on unless
-// said otherwise.
+// False: recording does nothing (OTEL_SDK_DISABLED). Main; on unless said otherwise.
 void metrics_enable(bool enabled);
 bool metrics_enabled(void); // before reading a clock only for a metric
 
