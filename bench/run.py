@@ -162,8 +162,8 @@ def start_up(bench):
 
 MEASUREMENTS = {
     "grpc": grpc_h2load, "client": grpc_client, "outbox": outbox, "apply": apply_rule,
-    "metrics": metrics, "ledger": ledger, "rest": rest_reads, "embedded": embedded, "kafka": real_kafka,
-    "latency": latency, "start": start_up, "telemetry": telemetry,
+    "metrics": metrics, "ledger": ledger, "rest": rest_reads, "embedded": embedded,
+    "kafka": real_kafka, "latency": latency, "start": start_up, "telemetry": telemetry,
 }
 
 
