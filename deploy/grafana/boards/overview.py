@@ -38,7 +38,8 @@ BOARD = board(
              "Sums that callers have had for 30 s or longer and that the total lacks.",
              "0, also under full load. It grows while Kafka or totals is away.", "short",
              query(f"sum({waiting_long()})"), limits=above(1, 1000), opens="abacus-correctness"),
-        stat("Lag", "How long ago the ledger's place in Kafka was the end, on the worst partition.",
+        stat("Lag", "How long ago the ledger's place in Kafka was the end, on the worst partition. "
+             "No data: totals has no partition, or Kafka does not say where it ends.",
              "under 1 s.", "s", query("max(abacus_consumer_lag_seconds)"),
              limits=above(1, 10), opens="abacus-pipeline"),
         stat("Counted", "Events in the total, each once, since the ledger was made.",

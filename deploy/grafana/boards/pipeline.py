@@ -38,10 +38,12 @@ BOARD = board(
              query(f"max(abacus_outbox_oldest_age_seconds{{{CHOSEN}}})"), limits=above(5, 60)),
         stat("Kafka takes events", "Whether every relay's last send worked.", "yes.", "none",
              query(f"min(abacus_relay_connected{{{CHOSEN}}})"), limits=below(1, 1), words=YES_NO),
-        stat("Lag", "Messages in Kafka that the ledger does not have.",
+        stat("Lag", "Messages in Kafka that the ledger does not have. No data: totals has no "
+             "partition, or Kafka does not say where it ends.",
              "near 0; under load about one batch.", "short",
              query(f"sum(abacus_consumer_lag_events{{{CHOSEN}}})"), limits=above(1e4, 1e6)),
-        stat("Behind by", "How long ago the ledger's place was the end of the worst partition.",
+        stat("Behind by", "How long ago the ledger's place was the end of the worst partition. "
+             "No data: as for the lag.",
              "under 1 s.", "s", query(f"max(abacus_consumer_lag_seconds{{{CHOSEN}}})"),
              limits=above(1, 10)),
         stat("Partitions", "Partitions that the group gave to the consumers.",
@@ -104,7 +106,8 @@ BOARD = board(
                     "{{client}} {{error_type}}", AFTER_ERROR))),
     row("Consumer",
         graph("Lag by partition", "One partition alone: a source that sends much (each source "
-              "keeps to one partition). All: totals is too slow, or stopped.", "near 0.", "short",
+              "keeps to one partition). All: totals is too slow. A gap: Kafka does not answer.",
+              "near 0.", "short",
               query(f"sum by (partition) (abacus_consumer_lag_events{{{CHOSEN}}})",
                     "partition {{partition}}")),
         graph("Behind by, by partition", "The same in time: how old the total is.", "under 1 s.",
