@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What totals tells of itself: its metrics agree with what REST says, its spans go on in the trace
-of each add, its log lines name the event they speak of."""
+"""What totals tells of itself: its metrics agree with what REST says, its log lines name the event
+they speak of. (Its spans: test_totals_traces.py.)"""
 import contextlib
 import datetime
 import itertools

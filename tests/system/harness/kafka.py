@@ -46,13 +46,18 @@ class Broker:
         finally:
             consumer.close()
 
-    def produce(self, topic, key, value, headers, partition=0, timestamp_ms=0):
-        """One message, acknowledged before this returns. timestamp_ms 0: now."""
+    def produce(self, topic, key, value, headers, **options):
+        """One message, acknowledged before this returns."""
+        self.produce_all(topic, [(key, value, headers)], **options)
+
+    def produce_all(self, topic, messages, partition=0, timestamp_ms=0):
+        """(key, value, headers) each, in this order; timestamp_ms 0: now."""
         failures = []
         producer = confluent_kafka.Producer({"bootstrap.servers": self.address, "acks": "all"})
-        producer.produce(topic, key=key, value=value, headers=headers, partition=partition,
-                         timestamp=timestamp_ms,
-                         on_delivery=lambda error, _: error and failures.append(error))
+        for key, value, headers in messages:
+            producer.produce(topic, key=key, value=value, headers=headers, partition=partition,
+                             timestamp=timestamp_ms,
+                             on_delivery=lambda error, _: error and failures.append(error))
         assert producer.flush(PATIENCE_S) == 0 and not failures, failures
 
     def read(self, topic, count, timeout_s=PATIENCE_S):
