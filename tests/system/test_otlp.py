@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What our exporter does with a collector, whatever that does: by OTLP's rules, and never at a
 caller's cost."""
-import time
 import uuid
 
 import pytest
@@ -31,9 +30,9 @@ def absent(opened):
 @pytest.fixture
 def traced(tmp_path, embedded, opened):
     """traced(collector, BSP_…=…) is an adder that is ready."""
-    def make(to, **variables):
+    def make(to, options=None, **variables):
         adder = opened(Adder(tmp_path, embedded.address, f"sums-{uuid.uuid4().hex[:12]}",
-                             to.environment(**variables)))
+                             to.environment(**variables), **(options or {})))
         adder.start()
         return adder.wait_ready()
     return make
@@ -221,7 +220,8 @@ def test_an_answer_without_end_is_not_read(collector, traced):
 @pytest.mark.parametrize("there", [True, False], ids=["silent", "absent"])
 def test_adds_are_answered_whatever_the_collector_does(collector, absent, traced, there):
     to = collector(silence) if there else absent
-    adder = traced(to, BSP_MAX_QUEUE_SIZE=20, BSP_MAX_EXPORT_BATCH_SIZE=5)
+    adder = traced(to, {"shutdown_grace_ms": 2000}, BSP_MAX_QUEUE_SIZE=20,
+                   BSP_MAX_EXPORT_BATCH_SIZE=5)
     add(adder, 100)
     metrics = wait_for_metrics(adder, lambda m: m.sum(PROCESSED, error_type="queue_full") > 0,
                                "spans to be dropped")
@@ -254,15 +254,3 @@ def test_a_stop_sends_what_waits(collector, traced):
 
 def topic(adder):
     return adder.command[adder.command.index("--kafka-topic") + 1]
-
-
-def test_a_stop_ends_a_pause(collector, traced):
-    """A pause of the exporter's own: it tries once more, at once."""
-    to = collector(*[status(503)] * 4, OK)
-    adder = traced(to)
-    add(adder)
-    to.wait_for_requests(4)  # the next one would come after two seconds at least
-    begun = time.monotonic()
-    assert adder.stop() == 0
-    to.wait_for_spans(ADD, 1)
-    assert to.requests[4].time - begun < 60
