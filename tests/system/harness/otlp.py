@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A collector that behaves as a test says, and reads what it gets with OpenTelemetry's own messages.
+"""A collector that behaves as a test says; it reads spans with OpenTelemetry's own messages.
 
 A behaviour is a function of the request (below: OK, status(503), …); each request takes the next
 one, and the last stays in force.
