@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import \
     text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from harness.metrics import scrape, wait_for_metrics
 from harness.process import ROOT, wait_until
 from harness.services import System, http
 
@@ -47,7 +48,7 @@ def busy(tmp_path, embedded, opened):
     return system
 
 
-def scrape(service, accept=None):
+def page(service, accept=None):
     """(content type, page)"""
     headers = {"Accept": accept} if accept else {}
     status, answer, body = http(service.admin + "/metrics", headers=headers)
@@ -57,14 +58,7 @@ def scrape(service, accept=None):
 
 def families(service):
     """{name without _total: family}, as OpenMetrics."""
-    return {family.name: family for family in parse_openmetrics(scrape(service, OPENMETRICS)[1])}
-
-
-def value(service, name, **labels):
-    """Of the one sample with these labels, or None."""
-    found = [sample.value for family in families(service).values() for sample in family.samples
-             if sample.name == name and labels.items() <= sample.labels.items()]
-    return found[0] if found else None
+    return {family.name: family for family in parse_openmetrics(page(service, OPENMETRICS)[1])}
 
 
 def rows_of(who):
@@ -103,42 +97,44 @@ def test_what_the_table_says_of_a_service_is_what_it_exposes(busy, who):
     (PROMETHEUS_3, "application/openmetrics-text; version=1.0.0; charset=utf-8")])
 def test_each_scraper_gets_its_format(busy, accept, content_type):
     for service in (busy.adder, busy.totals):
-        assert scrape(service, accept)[0] == content_type
+        assert page(service, accept)[0] == content_type
 
 
 def test_both_formats_have_the_same_series(busy):
     for service in (busy.adder, busy.totals):
-        def series(page, parse):
+        def series(text, parse):
             return {(sample.name, *sorted(sample.labels.items()))
-                    for family in parse(page) for sample in family.samples}
-        scrape(service), scrape(service)  # that the scrapes' own requests are among them
-        text = series(scrape(service)[1], parse_text)
-        openmetrics = series(scrape(service, OPENMETRICS)[1], parse_openmetrics)
+                    for family in parse(text) for sample in family.samples}
+        page(service), page(service)  # that the scrapes' own requests are among them
+        text = series(page(service)[1], parse_text)
+        openmetrics = series(page(service, OPENMETRICS)[1], parse_openmetrics)
         assert text == openmetrics
 
 
 def test_the_numbers_are_those_of_what_happened(busy):
     adder, totals = busy.adder, busy.totals
     source = adder.source()["source"]
-    assert value(adder, "abacus_adds_total", outcome="appended") == ADDS
-    assert value(adder, "abacus_outbox_appended_total", source=source) == ADDS
-    wait_until(lambda: value(adder, "rpc_server_call_duration_seconds_count",
-                             rpc_method="abacus.v1.Adder/Add",
-                             rpc_response_status_code="OK") == ADDS, "all calls to be counted")
-    wait_until(lambda: value(adder, "abacus_outbox_published_total", source=source) == ADDS,
-               "all sums to be acknowledged")
-    assert value(totals, "abacus_ledger_applied_total", source=source) == ADDS
-    wait_until(lambda: value(totals, "abacus_delivery_latency_seconds_count") == ADDS,
-               "all latencies to be counted")
-    wait_until(lambda: value(totals, "http_server_request_duration_seconds_count",
-                             http_response_status_code="404") == 1, "the mistake to be counted")
+    metrics = wait_for_metrics(adder, lambda now: now.value(
+        "abacus_outbox_published_total", source=source) == ADDS, "all sums to be acknowledged")
+    assert metrics.value("abacus_adds_total", outcome="appended") == ADDS
+    assert metrics.value("abacus_outbox_appended_total", source=source) == ADDS
+    wait_for_metrics(adder, lambda now: now.value(
+        "rpc_server_call_duration_seconds_count", rpc_method="abacus.v1.Adder/Add",
+        rpc_response_status_code="OK") == ADDS, "all calls to be counted")
+    metrics = wait_for_metrics(totals, lambda now: now.value(
+        "abacus_delivery_latency_seconds_count") == ADDS, "all latencies to be counted")
+    assert metrics.value("abacus_ledger_applied_total", source=source) == ADDS
+    wait_for_metrics(totals, lambda now: now.value(
+        "http_server_request_duration_seconds_count", http_response_status_code="404") == 1,
+        "the mistake to be counted")
     for service in (adder, totals):
-        assert value(service, "abacus_ready", condition="running") == 1
-        assert value(service, "process_memory_usage_bytes") > 1_000_000
+        metrics = scrape(service)
+        assert metrics.value("abacus_ready", condition="running") == 1
+        assert metrics.value("process_memory_usage_bytes") > 1_000_000
 
 
 def test_a_scraper_that_takes_gzip_gets_the_same_in_fewer_bytes(busy):
-    _, plain = scrape(busy.totals)
+    _, plain = page(busy.totals)
     _, headers, packed = http(busy.totals.admin + "/metrics", headers={"Accept-Encoding": "gzip"})
     assert headers["Content-Encoding"] == "gzip"
     assert len(packed) < len(plain) / 4
@@ -150,7 +146,7 @@ def test_a_scraper_that_takes_gzip_gets_the_same_in_fewer_bytes(busy):
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is in the package prometheus")
 def test_promtool_has_nothing_to_say_but_about_the_conventions(busy):
     for service in (busy.adder, busy.totals):
-        done = subprocess.run(["promtool", "check", "metrics"], input=scrape(service)[1],
+        done = subprocess.run(["promtool", "check", "metrics"], input=page(service)[1],
                               capture_output=True, text=True, check=False)
         found = [line for line in (done.stdout + done.stderr).splitlines()
                  if not line.startswith(tuple(NAMED_BY_OTEL))]
