@@ -22,4 +22,5 @@ def value(a, b, total=None):
 
 def send(kafka, topic, source, sequence, a, b, partition=0):
     """One right event, acknowledged by Kafka."""
-    kafka.produce(topic, source.encode(), value(a, b), headers(source, sequence), partition)
+    kafka.produce(topic, source.encode(), value(a, b), headers(source, sequence),
+                  partition=partition)
