@@ -15,6 +15,20 @@ static void every_number_has_a_name(void **state)
     assert_string_equal(grpc_status_name(-1), "UNKNOWN");
 }
 
+static void only_what_the_server_did_wrong_is_its_error(void **state)
+{
+    (void)state;
+    static const bool server_error[] = {
+        [GRPC_UNKNOWN] = true,          [GRPC_DEADLINE_EXCEEDED] = true,
+        [GRPC_UNIMPLEMENTED] = true,    [GRPC_INTERNAL] = true,
+        [GRPC_UNAVAILABLE] = true,      [GRPC_DATA_LOSS] = true,
+        [GRPC_UNAUTHENTICATED] = false,
+    };
+    for (size_t i = 0; i < COUNT_OF(server_error); i++)
+        EXPECT(grpc_status_is_server_error((enum grpc_status)i) == server_error[i], "%s",
+               grpc_status_name((int)i));
+}
+
 static void text_is_percent_encoded_and_comes_back(void **state)
 {
     (void)state;
@@ -67,6 +81,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_number_has_a_name),
+        cmocka_unit_test(only_what_the_server_did_wrong_is_its_error),
         cmocka_unit_test(text_is_percent_encoded_and_comes_back),
         cmocka_unit_test(what_is_no_escape_is_left_as_it_is),
     };
