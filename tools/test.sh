@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 # Suites in a lane run one after another, lanes beside each other: most tests wait more than they
 # work. Within a lane, what fails fastest comes first.
-test_lanes=("tidy deploy unit clang fuzz" "asan tsan" "system interop crash")
+test_lanes=("tidy deploy unit clang fuzz observe" "asan tsan" "system interop crash")
 test_suites=${test_lanes[*]}
 
 step() { # NAME WHAT COMMAND...
@@ -37,7 +37,8 @@ summary() {
 system_tests() { # with a second build whose programs die where a test says
     export ABACUS_FAULTS_BUILD=$root/build-faults
     build_folder "$ABACUS_FAULTS_BUILD" -Dfaults=true &&
-        pytests "$build" "$root/tests/system" --ignore-glob='*/test_grpc_*.py'
+        pytests "$build" "$root/tests/system" --ignore-glob='*/test_grpc_*.py' \
+            --ignore-glob='*/test_observe_*.py'
 }
 
 unit_tests() { # FOLDER [MESON SETUP ARGUMENT]...: compiles the folder and runs its unit tests
@@ -92,6 +93,10 @@ suite_interop() {
     step interop "official gRPC clients against our server" \
         pytests "$build" "$root"/tests/system/test_grpc_*.py
 }
+suite_observe() {
+    step observe "real collector and Prometheus: every span, panel, alert" \
+        pytests "$build" "$root"/tests/system/test_observe_*.py
+}
 suite_crash() {
     step crash "crash campaign, ${1:-60} rounds" crash_campaign --rounds "${1:-60}"
 }
@@ -133,6 +138,7 @@ run_tests() {
     need_fuzzer
     need_python
     "$root/tools/kafka.sh" jars
+    "$root/tools/otelcol.sh" build
     build_all
     if [ "${1:-}" = crash ]; then # by itself it talks while it runs, and takes options
         shift
