@@ -158,7 +158,8 @@ def test_lag_grows_in_events_and_seconds_until_the_ledger_commits_again(make_tot
             "an attempt that failed")
         assert failed.sum("db_client_operation_duration_seconds_count",
                           error_type="unavailable") > 0
-        assert failed.value("abacus_ready", condition="ledger") == 0
+        wait_for_metrics(totals, lambda m: m.value("abacus_ready", condition="ledger") == 0,
+                         "the condition not to hold")
     totals.wait_for_total(10, 4)
     wait_for_metrics(totals, lambda m: m.value("abacus_consumer_lag_seconds", partition="0") == 0
                      and m.value("abacus_consumer_lag_events", partition="0") == 0, "no lag")
