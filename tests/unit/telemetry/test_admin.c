@@ -114,6 +114,48 @@ static void what_is_no_log_level_is_refused_and_changes_nothing(void **state)
     log_level_set(LOG_INFO);
 }
 
+// fields: header fields beside the usual ones. *body: in the returned text, which is owned.
+static char *scrape(const struct world *w, const char *fields, const char **body)
+{
+    char request[300];
+    snprintf(request, sizeof(request),
+             "GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n%s\r\n", fields);
+    char *all = http_ask(admin_port(w->admin), request);
+    const char *found = strstr(all, "\r\n\r\n");
+    EXPECT(found != NULL && starts_with(all, "HTTP/1.1 200"), "got %s", all);
+    *body = found + 4;
+    return all;
+}
+
+static void expect_text(const char *all, const char *text)
+{
+    EXPECT(strstr(all, text) != NULL, "missing: %s in\n%s", text, all);
+}
+
+static void metrics_come_in_the_format_that_is_asked_for(void **state)
+{
+    struct world *w = *state;
+    const char *body;
+    readiness_set(w->readiness, OUTBOX, true, "");
+    readiness_set(w->readiness, KAFKA, false, "no broker answers");
+    char *text = scrape(w, "", &body);
+    expect_text(text, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
+    expect_text(body, "\nabacus_ready{condition=\"kafka\"} 0\n"
+                      "abacus_ready{condition=\"outbox\"} 1\n");
+    expect_text(body, "\n# TYPE process_cpu_time_seconds_total counter\n");
+    free(text);
+    text = scrape(w, "Accept: application/openmetrics-text; version=1.0.0\r\n", &body);
+    expect_text(text, "\r\nContent-Type: application/openmetrics-text; version=1.0.0; "
+                      "charset=utf-8\r\n");
+    expect_text(body, "\n# TYPE process_cpu_time_seconds counter\n");
+    expect_text(body, "\n# EOF\n");
+    free(text);
+    text = scrape(w, "Accept-Encoding: gzip\r\n", &body);
+    expect_text(text, "\r\nContent-Encoding: gzip\r\n");
+    assert_memory_equal(body, "\x1f\x8b", 2); // RFC 1952 §2.3.1
+    free(text);
+}
+
 static void the_services_own_routes_stand_beside(void **state)
 {
     expect_answer(*state, "/source", "200", "{\"count\":\"5\"}");
@@ -146,6 +188,7 @@ int main(void)
         cmocka_unit_test(readyz_tells_what_is_wrong),
         cmocka_unit_test(the_log_level_is_told_and_changed),
         cmocka_unit_test(what_is_no_log_level_is_refused_and_changes_nothing),
+        cmocka_unit_test(metrics_come_in_the_format_that_is_asked_for),
         cmocka_unit_test(the_services_own_routes_stand_beside),
         cmocka_unit_test(it_needs_no_routes_of_a_service),
         cmocka_unit_test(a_taken_port_is_an_error),
