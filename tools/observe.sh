@@ -74,7 +74,7 @@ observe_say() {
   metrics $prometheus_url: try there, with a load running,
           abacus:outbox_appended:rate1m
           histogram_quantile(0.99, sum by (le) (rate(abacus_delivery_latency_seconds_bucket[1m])))
-          sum by (stage) (rate(abacus_stage_latency_seconds_sum[1m]) / rate(abacus_stage_latency_seconds_count[1m]))
+          abacus:stage_latency_seconds:p95_rate1m
 END
 }
 

@@ -78,9 +78,9 @@ def check_attributes(traced, answer, spans):
     place = {"messaging__system": "kafka", "messaging__destination__name": traced.topic,
              "messaging__destination__partition__id": str(traced.adder.source()["partition"]),
              "messaging__kafka__offset": 0}
-    has("abacus.v1.Adder/Add", "SERVER", rpc__system__name="grpc", rpc__method="abacus.v1.Adder/Add",
-        **{"rpc.response.status_code": "OK", "abacus__source": answer["source"],
-           "abacus__sequence": 1})
+    has("abacus.v1.Adder/Add", "SERVER", rpc__system__name="grpc",
+        rpc__method="abacus.v1.Adder/Add", abacus__source=answer["source"], abacus__sequence=1,
+        **{"rpc.response.status_code": "OK"})
     has("INSERT outbox", "CLIENT", db__system__name="sqlite", db__operation__name="INSERT",
         db__collection__name="outbox")
     has("UPDATE ledger", "CLIENT", db__system__name="sqlite", db__operation__name="UPDATE",
