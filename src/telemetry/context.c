@@ -13,6 +13,8 @@
 #define FLAGS_LENGTH   2
 #define VERSION_LENGTH 2
 
+#define RANDOM_DIGITS 14
+
 #define FLAG_SAMPLED 1
 #define FLAG_RANDOM \
     2 // the trace id is random in its last 7 bytes at least (level 2, section 3.2.2.5)
@@ -36,12 +38,16 @@ static bool is_id(const char *text, size_t length)
     return is_hex(text, length) && !zero;
 }
 
+static int hex_value(char digit)
+{
+    return digit <= '9' ? digit - '0' : digit - 'a' + 10;
+}
+
 // What we pass on is of version 00, which knows two flags: sampled and random-trace-id. The others
 // must be zero.
 static char known_flags(char low_digit)
 {
-    const int value = low_digit <= '9' ? low_digit - '0' : low_digit - 'a' + 10;
-    return (char)('0' + (value & (FLAG_SAMPLED | FLAG_RANDOM)));
+    return (char)('0' + (hex_value(low_digit) & (FLAG_SAMPLED | FLAG_RANDOM)));
 }
 
 static bool is_valid(const char *text, size_t length)
@@ -94,42 +100,59 @@ struct trace_ids trace_context_ids(const struct trace_context *context)
     return ids;
 }
 
-// Asking the kernel for some ids at a time makes one cost tens of nanoseconds.
-static void random_take(uint8_t *out, size_t bytes)
+uint64_t trace_context_random(const struct trace_context *context)
 {
-    static _Thread_local struct {
-        uint8_t data[256]; // as much as getrandom never cuts short
-        size_t left;
-    } pool;
-    if (pool.left < bytes) {
-        CHECK_INT(getrandom(pool.data, sizeof(pool.data), 0), ==, sizeof(pool.data));
-        pool.left = sizeof(pool.data);
-    }
-    pool.left -= bytes;
-    memcpy(out, pool.data + pool.left, bytes);
+    uint64_t number = 0;
+    for (int i = TRACE_AT + TRACE_ID_LENGTH - RANDOM_DIGITS; i < TRACE_AT + TRACE_ID_LENGTH; i++)
+        number = number << 4 | (uint64_t)hex_value(context->traceparent[i]);
+    return number;
 }
 
-// As hexadecimal digits. Zero is no id.
-static void random_id(char *out, size_t digits)
+static uint64_t rotate_left(uint64_t value, int by)
 {
-    uint8_t bytes[TRACE_ID_LENGTH / 2];
-    do {
-        random_take(bytes, digits / 2);
-        for (size_t i = 0; i < digits; i++)
-            out[i] = "0123456789abcdef"[i % 2 == 0 ? bytes[i / 2] >> 4 : bytes[i / 2] & 15];
-    } while (!is_id(out, digits));
+    return value << by | value >> (64 - by);
+}
+
+// xoshiro256++ (Blackman and Vigna), each thread's own and seeded by the kernel: an id must cost
+// nanoseconds, since each add may need one, and need not be secret.
+static uint64_t random_next(void)
+{
+    static _Thread_local uint64_t s[4];
+    if ((s[0] | s[1] | s[2] | s[3]) == 0)
+        CHECK_INT(getrandom(s, sizeof(s), 0), ==, sizeof(s));
+    const uint64_t result = rotate_left(s[0] + s[3], 23) + s[0], shifted = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = rotate_left(s[3], 45);
+    return result;
+}
+
+// 16 hexadecimal digits, never all zero: that is no id.
+static void random_digits(char *out)
+{
+    uint64_t number;
+    do
+        number = random_next();
+    while (number == 0);
+    for (int i = 0; i < 16; i++, number <<= 4)
+        out[i] = "0123456789abcdef"[number >> 60];
 }
 
 struct trace_context trace_context_make(const struct trace_context *parent, bool sampled)
 {
     struct trace_context made = {"00-"};
     const bool root = parent->traceparent[0] == '\0';
-    if (root)
-        random_id(made.traceparent + TRACE_AT, TRACE_ID_LENGTH);
-    else
+    if (root) {
+        random_digits(made.traceparent + TRACE_AT);
+        random_digits(made.traceparent + TRACE_AT + TRACE_ID_LENGTH / 2);
+    } else {
         memcpy(made.traceparent + TRACE_AT, parent->traceparent + TRACE_AT, TRACE_ID_LENGTH);
+    }
     made.traceparent[PARENT_AT - 1] = '-';
-    random_id(made.traceparent + PARENT_AT, SPAN_ID_LENGTH);
+    random_digits(made.traceparent + PARENT_AT);
     made.traceparent[FLAGS_AT - 1] = '-';
     const int random = root || has_flag(parent, FLAG_RANDOM) ? FLAG_RANDOM : 0;
     made.traceparent[FLAGS_AT] = '0';

@@ -28,8 +28,11 @@ struct trace_ids {
 };
 struct trace_ids trace_context_ids(const struct trace_context *context);
 
+// The last 56 bits of its trace id, which are random; not of an empty one.
+uint64_t trace_context_random(const struct trace_context *context);
+
 // A new span's context: in its parent's trace, or with an empty parent the root of a trace with a
-// random id, and marked as such (flag random-trace-id). The ids come from the kernel's generator.
+// random id, and marked as such (flag random-trace-id).
 struct trace_context trace_context_make(const struct trace_context *parent, bool sampled);
 
 #endif

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RANDOM_DIGITS 14 // of 4 bits
-
 static const struct {
     const char *name;
     struct sampler sampler;
@@ -43,7 +41,5 @@ bool sampler_ratio(const char *text, struct sampler *sampler)
 
 bool sampler_takes(const struct sampler *sampler, const struct trace_context *context)
 {
-    const struct trace_ids ids = trace_context_ids(context);
-    const uint64_t random = strtoull(ids.trace_id + TRACE_ID_LENGTH - RANDOM_DIGITS, NULL, 16);
-    return random >= sampler->threshold;
+    return trace_context_random(context) >= sampler->threshold;
 }
