@@ -16,7 +16,7 @@
 #define POLL_MS  100
 // Services export within half a second, and the collector writes soon after: what is still missing
 // of a trace that ended that long ago comes late, if ever.
-#define SETTLE_NS (1500 * NS_PER_MS)
+#define SETTLE_MS 1500
 
 struct show_config {
     const char *file;
@@ -59,7 +59,7 @@ static bool id_parse(const char *word, char id[TRACE_ID_LENGTH + 1], struct err 
 
 // --- the newest add ---
 struct newest {
-    int64_t until_unix_ns; // it has ended by then, so that its spans are here
+    int64_t until_unix_ns; // what has ended by then is considered
     int64_t end_unix_ns;
     char trace_id[TRACE_ID_LENGTH + 1]; // "": none
 };
@@ -84,6 +84,7 @@ static bool on_line_for_newest(const char *line, size_t length, void *ctx)
 
 // --- one trace ---
 struct search {
+    int64_t asked_unix_ns;
     char trace_id[TRACE_ID_LENGTH + 1];
     struct trace_spans spans;
     struct trace_tree tree;
@@ -135,7 +136,7 @@ static bool read_trace(const struct show_config *config, const char *asked, stru
                        struct err *err)
 {
     search_clear(s);
-    struct newest newest = {.until_unix_ns = unix_ns() - SETTLE_NS};
+    struct newest newest = {.until_unix_ns = s->asked_unix_ns};
     memcpy(s->trace_id, asked, sizeof(s->trace_id));
     if (asked[0] == '\0') {
         if (!read_back(config->file, on_line_for_newest, &newest, err))
@@ -152,7 +153,7 @@ static bool read_trace(const struct show_config *config, const char *asked, stru
 static bool is_settled(const struct search *s, int64_t wait_ms)
 {
     const int64_t age_ns = unix_ns() - s->tree.end_unix_ns;
-    return s->tree.count > 0 && age_ns > SETTLE_NS &&
+    return s->tree.count > 0 && age_ns > SETTLE_MS * NS_PER_MS &&
            (s->tree.orphans == 0 || age_ns > wait_ms * NS_PER_MS);
 }
 
@@ -160,6 +161,10 @@ static bool await_trace(const struct show_config *config, const char *asked, str
                         struct err *err)
 {
     const int64_t end_mono_ns = clock_mono_ns() + config->wait_ms * NS_PER_MS;
+    s->asked_unix_ns = unix_ns();
+    // The newest add may have been made just now: its spans must have had the time to come.
+    if (asked[0] == '\0')
+        (void)stop_wait(config->wait_ms < SETTLE_MS ? (int)config->wait_ms : SETTLE_MS);
     for (;;) {
         if (!read_trace(config, asked, s, err))
             return false;
