@@ -10,10 +10,12 @@ import time
 
 import pytest
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 from harness import events
 from harness.metrics import scrape, wait_for_metrics
 from harness.process import wait_until
-from harness.services import Totals
+from harness.services import Totals, http
 
 pytestmark = pytest.mark.sanitized
 
@@ -116,6 +118,22 @@ def test_latencies_below_zero_are_counted_apart(make_totals):
     assert metrics.value("abacus_delivery_latency_seconds_sum") >= 3600
     assert metrics.value(STAGE, stage="broker_to_poll") == 2
     assert metrics.value(STAGE, stage="poll_to_commit") == 3
+
+
+def test_a_latency_leads_to_the_trace_of_a_sampled_event(make_totals):
+    trace_id, unsampled = "4bf92f3577b34da6a3ce929d0e0e4736", "63e4e0e0c9ed3a6ad43b7753f29fb4bf"
+    totals = make_totals()
+    for sequence, (trace, flags) in enumerate(((trace_id, "01"), (unsampled, "00")), 1):
+        send(totals, sequence, traceparent=f"00-{trace}-00f067aa0ba902b7-{flags}",
+             ce_time=time_of(-3600))
+    totals.wait_for_total(3, 2)
+    page = http(totals.admin + "/metrics", headers={
+        "Accept": "application/openmetrics-text;version=1.0.0"})[2].decode()
+    exemplars = [sample.exemplar for family in text_string_to_metric_families(page)
+                 for sample in family.samples if sample.exemplar
+                 and family.name == "abacus_delivery_latency_seconds"]
+    assert [exemplar.labels["trace_id"] for exemplar in exemplars] == [trace_id]
+    assert exemplars[0].value >= 3600
 
 
 def test_a_topic_made_by_us_says_when_kafka_had_a_message(tmp_path, shared_kafka, opened):
