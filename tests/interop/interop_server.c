@@ -17,30 +17,44 @@
 
 #define STEERED_METHODS 4
 #define PARKED_MAX      100
-#define GRACE_MS        1000
+#define GRACE_MS        1000 // unless told otherwise: tests leave calls behind
 
 // --- arguments ---
+struct settings {
+    struct grpc_server_config limits;
+    int64_t grace_ms; // of the stop
+};
+
 static const struct option {
     const char *name;
     size_t offset, bytes;
 } options[] = {
-#define OPTION(name)                                          \
-    {                                                         \
-#name, offsetof(struct grpc_server_config, name),     \
-            sizeof(((struct grpc_server_config *)NULL)->name) \
+#define OPTION(name)                                       \
+    {                                                      \
+#name, offsetof(struct settings, limits.name),     \
+            sizeof(((struct settings *)NULL)->limits.name) \
     }
-    OPTION(streams_max),          OPTION(connections_max),
-    OPTION(message_bytes_max),    OPTION(header_list_bytes_max),
-    OPTION(unsent_bytes_max),     OPTION(ping_interval_min_ms),
-    OPTION(resets_burst_max),     OPTION(resets_per_s),
-    OPTION(handshake_timeout_ms), OPTION(request_timeout_ms),
-    OPTION(stall_timeout_ms),     OPTION(idle_max_ms),
-    OPTION(age_max_ms),           OPTION(age_grace_ms),
-    OPTION(keepalive_ms),         OPTION(keepalive_timeout_ms),
+    OPTION(streams_max),
+    OPTION(connections_max),
+    OPTION(message_bytes_max),
+    OPTION(header_list_bytes_max),
+    OPTION(unsent_bytes_max),
+    OPTION(ping_interval_min_ms),
+    OPTION(resets_burst_max),
+    OPTION(resets_per_s),
+    OPTION(handshake_timeout_ms),
+    OPTION(request_timeout_ms),
+    OPTION(stall_timeout_ms),
+    OPTION(idle_max_ms),
+    OPTION(age_max_ms),
+    OPTION(age_grace_ms),
+    OPTION(keepalive_ms),
+    OPTION(keepalive_timeout_ms),
 #undef OPTION
+    {"grace_ms", offsetof(struct settings, grace_ms), sizeof(int64_t)},
 };
 
-static bool option_set(struct grpc_server_config *config, const char *argument)
+static bool option_set(struct settings *settings, const char *argument)
 {
     const char *equals = strchr(argument, '=');
     int64_t number;
@@ -52,7 +66,7 @@ static bool option_set(struct grpc_server_config *config, const char *argument)
         if (strlen(o->name) != (size_t)(equals - argument) ||
             strncmp(o->name, argument, strlen(o->name)) != 0)
             continue;
-        memcpy((char *)config + o->offset,
+        memcpy((char *)settings + o->offset,
                o->bytes == sizeof(small) ? (const void *)&small : &number, o->bytes);
         return true;
     }
@@ -153,9 +167,10 @@ static bool program_create(struct program *p, const struct grpc_server_config *c
 
 int main(int argc, char **argv)
 {
-    struct grpc_server_config config = {.address = "127.0.0.1", .loops = 1};
+    struct settings settings = {.limits = {.address = "127.0.0.1", .loops = 1},
+                                .grace_ms = GRACE_MS};
     for (int i = 1; i < argc; i++) {
-        if (!option_set(&config, argv[i])) {
+        if (!option_set(&settings, argv[i])) {
             fprintf(stderr, "%s: %s: not NAME=NUMBER of a limit\n", argv[0], argv[i]);
             return 2;
         }
@@ -163,7 +178,7 @@ int main(int argc, char **argv)
     stop_init();
     struct program program = {0};
     struct err err;
-    if (!program_create(&program, &config, &err)) {
+    if (!program_create(&program, &settings.limits, &err)) {
         fprintf(stderr, "%s: %s\n", argv[0], err.text);
         return 1;
     }
@@ -172,7 +187,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     while (!stop_wait(-1))
         continue;
-    const bool clean = grpc_server_stop(program.server, GRACE_MS);
+    const bool clean = grpc_server_stop(program.server, settings.grace_ms);
     grpc_server_destroy(program.server);
     grpc_health_destroy(program.steered.health);
     grpc_reflection_destroy(program.reflection);

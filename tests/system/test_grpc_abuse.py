@@ -11,10 +11,10 @@ import time
 import pytest
 
 from harness.interop import ECHO, FLOOD, PARK, TELL, InteropServer
-from harness.process import pause, wait_until
+from harness.process import PATIENCE_S, pause, wait_until
 from harness.raw_http2 import (
-    ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR,
-    PING, PREFACE, PRIORITY, PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS,
+    NO_ERROR, PING, PREFACE, PRIORITY, PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE,
     RawConnection, frame, message)
 
 pytestmark = pytest.mark.sanitized
@@ -268,8 +268,7 @@ def test_an_answer_that_gets_no_window_is_cancelled_alone(connect):
     raw = connect(settings=struct.pack(">HI", INITIAL_WINDOW, 0), stall_timeout_ms=300)
     raw.ask(1, ECHO, message(b"x"))
     assert raw.answer(1).reset == CANCEL
-    raw.ask(3, ECHO, message(b"x"))
-    raw.send(frame(WINDOW_UPDATE, 0, 3, struct.pack(">I", 100)))
+    raw.ask(3, ECHO, message(b"x"), frame(WINDOW_UPDATE, 0, 3, struct.pack(">I", 100)))
     assert raw.answer(3).data == message(b"x")
 
 
@@ -292,8 +291,9 @@ def test_a_connection_that_is_not_read_takes_bounded_memory_and_is_closed(connec
             most_kib = max(most_kib, memory_kib(raw.server))
     assert sent < 20 * MIB, "the server should have stopped reading"
     assert most_kib - before_kib < 40 * 1024
-    raw.socket.settimeout(10)
-    assert raw.read_to_end(), "and closed the connection"
+    raw.socket.settimeout(PATIENCE_S)
+    wait_until(lambda: not raw.established, "the server to close the connection")
+    assert raw.read_to_end()
 
 
 def test_a_client_that_reads_late_gets_every_answer(connect):
@@ -329,19 +329,16 @@ def test_a_client_that_reads_late_gets_every_answer(connect):
 
 
 # --- time ---
-def elapsed_s(since_s):
-    return time.monotonic() - since_s
-
-
 @pytest.mark.parametrize("said", [b"", PREFACE[:10], PREFACE])
 def test_no_handshake_in_time_is_hung_up_on(connect, said):
-    raw = connect(preface=None, handshake_timeout_ms=300)
-    raw.acknowledge = False
+    server = connect(handshake_timeout_ms=300).server
     began_s = time.monotonic()
-    if said:
-        raw.send(said)
-    assert raw.read_to_end()
-    assert 0.2 < elapsed_s(began_s) < 5
+    with contextlib.closing(RawConnection(server.port, preface=None)) as raw:
+        raw.acknowledge = False
+        if said:
+            raw.send(said)
+        assert raw.read_to_end()
+    assert 0.2 < time.monotonic() - began_s < 9  # 10 is what it is without the limit
 
 
 def test_a_header_block_without_end_closes_the_connection(connect):
@@ -368,7 +365,7 @@ def test_a_handler_may_take_longer_than_a_request(connect):
 
 
 def test_a_silent_peer_is_asked_and_then_closed(connect):
-    raw = connect(keepalive_ms=200, keepalive_timeout_ms=200)
+    raw = connect(keepalive_ms=200, keepalive_timeout_ms=2000)
     raw.read_until(lambda f: f.kind == PING)
     raw.read_until(lambda f: f.kind == PING)  # the first was answered
     raw.acknowledge = False
@@ -377,18 +374,21 @@ def test_a_silent_peer_is_asked_and_then_closed(connect):
 
 @pytest.mark.parametrize("limit, reason", [("idle_max_ms", "max_idle"), ("age_max_ms", "max_age")])
 def test_an_idle_or_old_connection_ends_in_two_steps(connect, limit, reason):
-    raw = connect(**{limit: 300})
+    raw = connect(**{limit: 1000})
     raw.ask(1, ECHO)
-    raw.answer(1)
-    assert raw.goaway(NO_ERROR).last_stream == 0x7fffffff
-    end = raw.goaway(NO_ERROR)
-    assert (end.last_stream, end.debug) == (1, reason)
     assert raw.read_to_end()
+    assert [f for f in raw.seen if f.stream == 1], "the call was answered"
+    first, last = [f for f in raw.seen if f.kind == GOAWAY]
+    assert (first.error, first.last_stream) == (NO_ERROR, 0x7fffffff)
+    assert (last.error, last.last_stream, last.debug) == (NO_ERROR, 1, reason)
 
 
 # --- the graceful end ---
+LONG_GRACE_MS = 1000 * PATIENCE_S  # so that no slow test is cut
+
+
 def test_stop_in_two_steps_takes_calls_until_the_last_word(connect):
-    raw = connect()
+    raw = connect(grace_ms=LONG_GRACE_MS)
     raw.ask(1, PARK)
     raw.ask(3, ECHO)
     raw.answer(3)  # so the first has begun
@@ -398,16 +398,18 @@ def test_stop_in_two_steps_takes_calls_until_the_last_word(connect):
     ping = raw.read_until(lambda f: f.kind == PING)
     raw.ask(5, ECHO, message(b"on its way"))
     assert raw.answer(5).data == message(b"on its way")
+    raw.ask(7, TELL, message(b"release"))
+    assert raw.answer(1).status == 0
     raw.send(frame(PING, ACK, 0, ping.payload))
     end = raw.goaway(NO_ERROR)
-    assert (end.last_stream, end.debug) == (5, "shutdown")
-    raw.ask(7, ECHO)  # too late, and the client knows it: never answered
+    assert (end.last_stream, end.debug) == (7, "shutdown")
+    raw.ask(9, ECHO)  # too late, and the client knows it: never answered
     assert raw.read_to_end()
-    assert not [f for f in raw.seen if f.stream == 7]
+    assert not [f for f in raw.seen if f.stream == 9]
 
 
 def test_stop_answers_what_runs_and_ends_with_success(connect):
-    raw = connect()
+    raw = connect(grace_ms=LONG_GRACE_MS)
     raw.ask(1, PARK)
     raw.ask(3, ECHO)
     raw.answer(3)
@@ -424,7 +426,7 @@ def test_stop_answers_what_runs_and_ends_with_success(connect):
 
 
 def test_stop_does_not_wait_for_streams_that_have_no_end(connect):
-    raw = connect()
+    raw = connect(grace_ms=LONG_GRACE_MS)
     raw.ask(1, WATCH)
     raw.read_until(lambda f: f.kind == DATA)
     raw.send(frame(HEADERS, END_HEADERS, 3, raw.block(WATCH)))  # its message comes late

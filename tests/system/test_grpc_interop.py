@@ -12,7 +12,7 @@ from harness.interop import CLIENT, InteropServer, go_case, go_client
 pytestmark = pytest.mark.skipif(not CLIENT.exists() and shutil.which("go") is None,
                                 reason="needs Go to build grpc-go's interop client")
 
-SOAK = ["--soak_iterations=100", "--soak_overall_timeout_seconds=30"]
+SOAK = ["--soak_iterations=100", "--soak_overall_timeout_seconds=100"]
 CASES = {
     "empty_unary": [],
     "large_unary": [],

@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase)
 
 from harness.interop import InteropServer
-from harness.process import run, wait_until
+from harness.process import PATIENCE_S, run, wait_until
 
 pytestmark = pytest.mark.sanitized
 
@@ -55,10 +55,10 @@ def channel(standing):
 
 @pytest.fixture
 def serve(tmp_path):
-    """serve(**limits) starts a server of the test's own."""
+    """serve(**limits) starts a server of the test's own, whose stop waits for slow tests."""
     with contextlib.ExitStack() as stack:
         def starter(**limits):
-            server = InteropServer(tmp_path, **limits).start()
+            server = InteropServer(tmp_path, grace_ms=500 * PATIENCE_S, **limits).start()
             stack.callback(server.close)
             return server
         yield starter
@@ -78,43 +78,43 @@ def fails_with(code):
 @pytest.mark.parametrize("size", [0, 1, 16384, 1 << 20, (4 << 20) - 5])
 def test_bytes_come_back(channel, size):
     body = bytes(i & 0xff for i in range(251)) * (size // 251 + 1)
-    assert method(channel, "Echo")(body[:size], timeout=20) == body[:size]
+    assert method(channel, "Echo")(body[:size], timeout=PATIENCE_S) == body[:size]
 
 
 def test_a_message_above_the_limit_is_resource_exhausted(channel):
     with fails_with(grpc.StatusCode.RESOURCE_EXHAUSTED):
-        method(channel, "Echo")(bytes((4 << 20) + 1), timeout=20)
-    assert method(channel, "Echo")(b"still here", timeout=20) == b"still here"
+        method(channel, "Echo")(bytes((4 << 20) + 1), timeout=PATIENCE_S)
+    assert method(channel, "Echo")(b"still here", timeout=PATIENCE_S) == b"still here"
 
 
 def test_a_thousand_calls_at_once_are_all_answered(channel):
     echo = method(channel, "Echo")
-    futures = [echo.future(str(i).encode(), timeout=30) for i in range(1000)]
+    futures = [echo.future(str(i).encode(), timeout=PATIENCE_S) for i in range(1000)]
     assert [future.result() for future in futures] == [str(i).encode() for i in range(1000)]
 
 
 def test_an_unknown_method_is_unimplemented(channel):
     for name in ("Nothing", "/no.Such/Method"):
         with fails_with(grpc.StatusCode.UNIMPLEMENTED):
-            method(channel, name)(b"", timeout=20)
+            method(channel, name)(b"", timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("size", [0, 10, 100000])
 def test_a_gzipped_request_is_understood(standing, size):
     with open_channel(standing, compression=grpc.Compression.Gzip) as channel:
-        assert method(channel, "Echo")(b"x" * size, timeout=20) == b"x" * size
+        assert method(channel, "Echo")(b"x" * size, timeout=PATIENCE_S) == b"x" * size
 
 
 def test_a_deflated_request_is_unimplemented(standing):
     with open_channel(standing, compression=grpc.Compression.Deflate) as channel:
         with fails_with(grpc.StatusCode.UNIMPLEMENTED):
-            method(channel, "Echo")(b"x" * 1000, timeout=20)
+            method(channel, "Echo")(b"x" * 1000, timeout=PATIENCE_S)
 
 
 def test_a_gzip_bomb_is_resource_exhausted(standing):
     with open_channel(standing, compression=grpc.Compression.Gzip) as channel:
         with fails_with(grpc.StatusCode.RESOURCE_EXHAUSTED):
-            method(channel, "Echo")(bytes(5 << 20), timeout=20)
+            method(channel, "Echo")(bytes(5 << 20), timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("count", [1, 20])
@@ -124,7 +124,7 @@ def test_metadata_come_back_both_ways(channel, count):
     metadata = [("x-grpc-test-echo-initial", "a value"),
                 ("x-grpc-test-echo-trailing-bin", binary)]
     metadata += [(f"x-other-{i}", "y" * 50) for i in range(count)]
-    _, call = unary.with_call(b"", timeout=20, metadata=metadata)
+    _, call = unary.with_call(b"", timeout=PATIENCE_S, metadata=metadata)
     assert dict(call.initial_metadata())["x-grpc-test-echo-initial"] == "a value"
     assert dict(call.trailing_metadata())["x-grpc-test-echo-trailing-bin"] == binary
 
@@ -137,9 +137,9 @@ def test_a_deadline_ends_the_call_and_frees_its_place(serve):
         for _ in range(3):
             with fails_with(grpc.StatusCode.DEADLINE_EXCEEDED):
                 park(b"", timeout=0.1)
-        assert method(channel, "Echo")(b"x", timeout=20) == b"x"
-        assert method(channel, "Tell")(b"release", timeout=20) == b""
-        assert park(b"", timeout=20) == b""
+        assert method(channel, "Echo")(b"x", timeout=PATIENCE_S) == b"x"
+        assert method(channel, "Tell")(b"release", timeout=PATIENCE_S) == b""
+        assert park(b"", timeout=PATIENCE_S) == b""
 
 
 def test_a_cancelled_call_is_let_go(serve):
@@ -147,11 +147,11 @@ def test_a_cancelled_call_is_let_go(serve):
     with open_channel(server) as channel:
         park = method(channel, "Park")
         futures = [park.future(b"") for _ in range(50)]
-        assert method(channel, "Echo")(b"x", timeout=20) == b"x"  # so they have arrived
+        assert method(channel, "Echo")(b"x", timeout=PATIENCE_S) == b"x"  # so they have arrived
         for future in futures:
             future.cancel()
-        assert method(channel, "Tell")(b"release", timeout=20) == b""
-        assert park(b"", timeout=20) == b""
+        assert method(channel, "Tell")(b"release", timeout=PATIENCE_S) == b""
+        assert park(b"", timeout=PATIENCE_S) == b""
     assert server.stop() == 0
 
 
@@ -159,14 +159,14 @@ def test_a_cancelled_call_is_let_go(serve):
 def test_health_check(channel):
     health = health_pb2_grpc.HealthStub(channel)
     for service in ("", TESTING):
-        answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=20)
+        answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)
         assert answer.status == SERVING
     with fails_with(grpc.StatusCode.NOT_FOUND):
-        health.Check(health_pb2.HealthCheckRequest(service="no.Such"), timeout=20)
+        health.Check(health_pb2.HealthCheckRequest(service="no.Such"), timeout=PATIENCE_S)
 
 
 def test_health_list(channel):
-    answer = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=20)
+    answer = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=PATIENCE_S)
     assert {name: entry.status for name, entry in answer.statuses.items()} == {
         "": SERVING, TESTING: SERVING}
 
@@ -175,14 +175,14 @@ def test_health_watch_tells_every_change_at_once(serve):
     server = serve()
     with open_channel(server) as channel:
         stub, tell = health_pb2_grpc.HealthStub(channel), method(channel, "Tell")
-        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=30)
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)
                    for service in ["", TESTING] * 10]
-        unknown = stub.Watch(health_pb2.HealthCheckRequest(service="no.Such"), timeout=30)
+        unknown = stub.Watch(health_pb2.HealthCheckRequest(service="no.Such"), timeout=PATIENCE_S)
         assert next(unknown).status == SERVICE_UNKNOWN
         assert [next(watch).status for watch in watches] == [SERVING] * 20
         watches[0].cancel()
         for status, word in ((NOT_SERVING, b"not_serving"), (SERVING, b"serving")):
-            tell(word, timeout=20)
+            tell(word, timeout=PATIENCE_S)
             assert [next(watch).status for watch in watches[1:]] == [status] * 19
         server.terminate()
         with fails_with(grpc.StatusCode.UNAVAILABLE):
@@ -224,12 +224,12 @@ def test_reflection_is_enough_to_make_a_call(database, channel):
     call = channel.unary_unary(f"/{TESTING}/UnaryCall",
                                request_serializer=request.SerializeToString,
                                response_deserializer=response.FromString)
-    answer = call(request(response_size=10, fill_server_id=True), timeout=20)
+    answer = call(request(response_size=10, fill_server_id=True), timeout=PATIENCE_S)
     assert (answer.payload.body, answer.server_id) == (bytes(10), "abacus")
     asked = request()
     asked.response_status.code, asked.response_status.message = 9, "grüße\n%"
     with fails_with(grpc.StatusCode.FAILED_PRECONDITION) as failed:
-        call(asked, timeout=20)
+        call(asked, timeout=PATIENCE_S)
     assert failed.value.details() == "grüße\n%"
 
 
@@ -250,7 +250,7 @@ def test_reflection_finds_files_and_symbols_and_what_is_not_there(database):
 def test_reflection_gives_a_file_with_all_it_imports_each_once(channel):
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     question = reflection_pb2.ServerReflectionRequest(file_by_filename="testing.proto")
-    answer = next(stub.ServerReflectionInfo(iter([question]), timeout=20))
+    answer = next(stub.ServerReflectionInfo(iter([question]), timeout=PATIENCE_S))
     files = [descriptor_pb2.FileDescriptorProto.FromString(file)
              for file in answer.file_descriptor_response.file_descriptor_proto]
     assert files[0].name == "testing.proto"
@@ -263,7 +263,7 @@ def test_reflection_answers_many_questions_on_one_stream(channel):
     questions = [reflection_pb2.ServerReflectionRequest(file_by_filename="testing.proto"),
                  reflection_pb2.ServerReflectionRequest(file_by_filename="no.proto"),
                  reflection_pb2.ServerReflectionRequest(list_services="*")] * 20
-    answers = list(stub.ServerReflectionInfo(iter(questions), timeout=20))
+    answers = list(stub.ServerReflectionInfo(iter(questions), timeout=PATIENCE_S))
     assert [answer.original_request for answer in answers] == questions
     proto = descriptor_pb2.FileDescriptorProto.FromString(
         answers[0].file_descriptor_response.file_descriptor_proto[0])
@@ -275,8 +275,8 @@ def test_reflection_asked_for_nothing_is_invalid(channel):
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT):
         list(stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest()]),
-                                       timeout=20))
-    assert not list(stub.ServerReflectionInfo(iter([]), timeout=20))
+                                       timeout=PATIENCE_S))
+    assert not list(stub.ServerReflectionInfo(iter([]), timeout=PATIENCE_S))
 
 
 # --- the ends of connections ---
@@ -293,7 +293,7 @@ class Load(threading.Thread):
             echo = method(channel, "Echo")
             while self.go_on(self):
                 try:
-                    echo(b"x", timeout=20)
+                    echo(b"x", timeout=PATIENCE_S)
                     self.good += 1
                 except grpc.RpcError as error:
                     self.bad.append(error)
@@ -310,19 +310,20 @@ def test_stop_fails_no_call_that_was_taken(serve):
         load.join()
         # The one failure is the first call that found nobody: never one that was cut.
         assert len(load.bad) == 1 and load.bad[0].code() == grpc.StatusCode.UNAVAILABLE
-        assert "refused" in load.bad[0].details() or "shutdown" in load.bad[0].details(), \
-            load.bad[0].details()
+        details = load.bad[0].details()
+        assert any(word in details for word in ("failed to connect", "refused", "shutdown")), details
 
 
 def test_connections_that_grow_old_fail_no_call(serve):
     server = serve(age_max_ms=200)
     until_s = time.monotonic() + 2
-    loads = [Load(server, lambda load: time.monotonic() < until_s) for _ in range(4)]
+    loads = [Load(server, lambda load: not load.bad and (
+        load.good <= 100 or time.monotonic() < until_s)) for _ in range(4)]
     for load in loads:
         load.start()
     for load in loads:
         load.join()
-        assert not load.bad and load.good > 100
+        assert not load.bad
     assert server.stop() == 0
 
 
@@ -333,7 +334,7 @@ def test_keepalive_of_a_proper_client_is_welcome(serve):
     with open_channel(server, *options) as channel:
         with fails_with(grpc.StatusCode.DEADLINE_EXCEEDED):
             method(channel, "Park")(b"", timeout=2)
-        assert method(channel, "Echo")(b"x", timeout=20) == b"x"
+        assert method(channel, "Tell")(b"release", timeout=PATIENCE_S) == b""
 
 
 # --- many ---
@@ -345,5 +346,5 @@ def test_many_connections_and_streams(standing, tmp_path, connections, streams, 
     body.write_bytes(b"\0\0\0\0\3abc")
     said = run("h2load", "-c", connections, "-m", streams, "-n", calls, "-d", body,
                "-H", "content-type: application/grpc", "-H", "te: trailers",
-               f"http://{standing.address}{STEERED}Echo", timeout_s=100).stdout
+               f"http://{standing.address}{STEERED}Echo", timeout_s=4 * PATIENCE_S).stdout
     assert f"{calls} succeeded, 0 failed, 0 errored, 0 timeout" in said, said

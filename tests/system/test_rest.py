@@ -8,7 +8,7 @@ import sys
 import pytest
 from openapi_spec_validator import validate
 
-from harness.process import wait_until
+from harness.process import PATIENCE_S, wait_until
 from harness.services import http as request
 
 
@@ -34,7 +34,7 @@ def test_answers_are_as_described(counted, tmp_path):
         [sys.executable, "-m", "schemathesis.cli", "run", counted.totals.url + "/openapi.json",
          "--exclude-path", "/v1/total/stream",  # never ends, see the tests below
          "--max-examples", "40", "--no-color", "--seed", "1"],
-        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=110)
+        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=4 * PATIENCE_S)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-1000:]
 
 
@@ -104,7 +104,7 @@ class Stream:
     """A reader of Server-Sent Events."""
 
     def __init__(self, system, last_event_id=None):
-        self.connection = http.client.HTTPConnection(system.totals.addresses["http"], timeout=30)
+        self.connection = http.client.HTTPConnection(system.totals.addresses["http"], timeout=PATIENCE_S)
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         self.connection.request("GET", "/v1/total/stream", headers=headers)
         self.answer = self.connection.getresponse()

@@ -17,7 +17,7 @@ NO_KAFKA = "127.0.0.1:1"  # nobody listens there; the services start all the sam
 
 def refused(program, *options, environment=None):
     """Runs a program that must refuse; (exit code, what it said)."""
-    done = run(PROGRAMS[program], *options, environment=environment, check=False, timeout_s=20)
+    done = run(PROGRAMS[program], *options, environment=environment, check=False)
     assert done.returncode > 0, f"{program} {options}: exit code {done.returncode}"
     return done.returncode, (done.stdout + done.stderr).strip()
 
@@ -170,4 +170,4 @@ def test_second_process_on_a_file_is_told_who_holds_it(tmp_path, program, opened
 def test_service_without_kafka_stops_when_asked(tmp_path, program, number, opened):
     running = opened(service(program, tmp_path, tmp_path / "x.db")).start()
     running.signal(number)
-    assert running.wait(20) == 0
+    assert running.wait() == 0

@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 from harness.load import Load
-from harness.process import run, wait_until
+from harness.process import PATIENCE_S, run, wait_until
 from harness.services import Adder, System
 
 pytestmark = pytest.mark.sanitized
@@ -30,7 +30,7 @@ def test_adds_go_on_without_kafka_and_arrive_when_it_is_back(tmp_path, own_kafka
         assert system.totals.total() == (2, 1)
         own_kafka.start()
     assert_all_arrived(system, 2 + 299 * 150, 301)
-    assert system.adder.source()["backlog"] == "0"
+    wait_until(lambda: system.adder.source()["backlog"] == "0", "Kafka to have acknowledged all")
 
 
 def test_services_start_before_kafka(tmp_path, own_kafka, opened):
@@ -38,6 +38,8 @@ def test_services_start_before_kafka(tmp_path, own_kafka, opened):
     system = opened(System(tmp_path, own_kafka))
     system.adder.start()
     system.totals.start()
+    system.adder.wait_ready()
+    system.totals.wait_ready()
     with system.adder.client() as client:
         client.add(2, 3)
     own_kafka.start()
@@ -100,7 +102,7 @@ def test_totals_that_was_fenced_off_takes_its_place_again(system):
         system.totals.wait_for_log("FATAL.*fenced")
         load.answered(100)
     assert_all_arrived(system, load.sum, load.count)
-    assert system.totals.ready()
+    system.totals.wait_ready()
 
 
 # --- kill and stop ---
@@ -143,7 +145,9 @@ def test_sigterm_under_load_gives_only_retriable_statuses(system):
     assert_all_arrived(system, load.sum, load.count)
 
 
-def test_clean_stop_leaves_nothing_unpublished(system):
+def test_clean_stop_leaves_nothing_unpublished(tmp_path, shared_kafka, opened):
+    grace = {"shutdown_grace_ms": 1000 * PATIENCE_S}
+    system = opened(System(tmp_path, shared_kafka, grace)).start()
     with system.adder.client() as client:
         for later in [client.add_later(1, 1) for _ in range(1000)]:
             later.result()
@@ -153,7 +157,7 @@ def test_clean_stop_leaves_nothing_unpublished(system):
 
 def test_second_signal_ends_it_at_once(tmp_path, own_kafka, opened):
     """Kafka is away and the grace long: the first signal waits for it, the second does not."""
-    system = opened(System(tmp_path, own_kafka, {"shutdown_grace_ms": 60000})).start()
+    system = opened(System(tmp_path, own_kafka, {"shutdown_grace_ms": 2000 * PATIENCE_S})).start()
     own_kafka.kill()
     with system.adder.client() as client:
         client.add(1, 1)
@@ -161,7 +165,7 @@ def test_second_signal_ends_it_at_once(tmp_path, own_kafka, opened):
     system.adder.wait_for_log("stopping")
     assert system.adder.running
     system.adder.signal(15)
-    system.adder.wait(5)
+    system.adder.wait(PATIENCE_S / 2)
     own_kafka.start()
     system.adder.start()
     assert_all_arrived(system, 2, 1)

@@ -13,7 +13,7 @@ ECHO, PARK, TELL, FLOOD = (f"/abacus.test.Steered/{name}"
 
 
 class InteropServer(Process):
-    """limits: fields of struct grpc_server_config."""
+    """limits: fields of struct grpc_server_config, and grace_ms of the stop."""
 
     def __init__(self, folder, **limits):
         words = [f"{name}={value}" for name, value in limits.items()]
@@ -41,4 +41,4 @@ def go_client():
 
 def go_case(server, case, *options):
     return run(go_client(), "--server_host=127.0.0.1", f"--server_port={server.port}",
-               f"--test_case={case}", *options, timeout_s=60)
+               f"--test_case={case}", *options, timeout_s=120)

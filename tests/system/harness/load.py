@@ -42,13 +42,13 @@ class Load:
     def answered(self, more):
         """Blocks until so many more adds are answered."""
         goal = self.count + more
-        wait_until(lambda: self.count >= goal, f"{more} more adds to be answered", 60)
+        wait_until(lambda: self.count >= goal, f"{more} more adds to be answered", 120)
 
     def hold(self):
         """Blocks until every add that was begun is answered; none is begun before go_on."""
         self.may_add.clear()
         for _ in self.threads:
-            assert self.idle.acquire(timeout=60), "an add was not answered for a minute"
+            assert self.idle.acquire(timeout=120), "an add was not answered for two minutes"
 
     def go_on(self):
         self.may_add.set()
@@ -67,7 +67,7 @@ class Load:
         request_id = str(uuid.uuid4())
         while True:
             try:
-                total = client.add(a, 1, request_id, timeout=5).sum
+                total = client.add(a, 1, request_id).sum
                 with self.lock:
                     self.sum, self.count = self.sum + total, self.count + 1
                 return

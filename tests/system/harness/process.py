@@ -14,7 +14,7 @@ BUILD = pathlib.Path(os.environ.get("ABACUS_BUILD", ROOT / "build")).absolute()
 CLI = BUILD / "src/cli/abacus-cli"
 
 # A sanitizer's build is slower, and so is a machine that compiles at the same time.
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 # However the tests end, nothing that they started stays behind.
 DIE_WITH_US = ["setpriv", "--pdeathsig", "KILL"]

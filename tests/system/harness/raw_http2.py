@@ -6,12 +6,16 @@ import struct
 
 import hpack
 
+from .process import PATIENCE_S
+
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 6, 7, 8, 9
 ACK, END_STREAM, END_HEADERS = 1, 1, 4
 
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = \
     0, 1, 2, 7, 8, 11
+
+TCP_ESTABLISHED = b"\1"
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -66,6 +70,12 @@ def message(body=b"", compressed=0):
     return struct.pack(">BI", compressed, len(body)) + body
 
 
+def data_frames(stream, body, end=True):
+    parts = [body[i:i + 16384] for i in range(0, len(body), 16384)] or [b""]
+    flags = [0] * (len(parts) - 1) + [END_STREAM if end else 0]
+    return [frame(DATA, flag, stream, part) for flag, part in zip(flags, parts)]
+
+
 class RawConnection:
     """Acknowledges SETTINGS and PING by itself unless told not to."""
 
@@ -73,7 +83,7 @@ class RawConnection:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(10)
+        self.socket.settimeout(PATIENCE_S)
         self.socket.connect(("127.0.0.1", port))
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.authority = f"127.0.0.1:{port}"
@@ -84,6 +94,11 @@ class RawConnection:
 
     def close(self):
         self.socket.close()
+
+    @property
+    def established(self):
+        """Neither side has closed, as TCP sees it: unread bytes need not be read to know."""
+        return self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == TCP_ESTABLISHED
 
     # --- out ---
     def send(self, *frames):
@@ -105,17 +120,17 @@ class RawConnection:
                  for value in (given if isinstance(given, list) else [given])]
         return self.encoder.encode(pairs)
 
-    def ask(self, stream, path, body=message(), **changes):
-        """A whole request; body None ends it with the headers."""
+    def ask(self, stream, path, body=message(), more=b"", **changes):
+        """A whole request; body None ends it with the headers. more: frames that follow at once.
+
+        All in one write: a server with short deadlines must not wait for a slow test's rest.
+        """
         end = END_STREAM if body is None else 0
-        self.send(frame(HEADERS, END_HEADERS | end, stream, self.block(path, **changes)))
-        if body is not None:
-            self.send_data(stream, body)
+        head = frame(HEADERS, END_HEADERS | end, stream, self.block(path, **changes))
+        self.send(head, *([] if body is None else data_frames(stream, body)), more)
 
     def send_data(self, stream, body, end=True):
-        parts = [body[i:i + 16384] for i in range(0, len(body), 16384)] or [b""]
-        frames = [frame(DATA, 0, stream, part) for part in parts[:-1]]
-        self.send(*frames, frame(DATA, END_STREAM if end else 0, stream, parts[-1]))
+        self.send(*data_frames(stream, body, end))
 
     # --- in ---
     def _fill(self, length):
@@ -154,7 +169,7 @@ class RawConnection:
         return self.read_until(lambda f: f.kind == GOAWAY and error in (None, f.error))
 
     def read_to_end(self):
-        """True: the server hung up. Ten seconds of silence fail the test."""
+        """True: the server hung up. Long silence fails the test."""
         while self.read():
             continue
         return True

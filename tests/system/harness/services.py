@@ -8,7 +8,7 @@ import uuid
 from .client import AdderClient
 from .process import BUILD, CLI, PATIENCE_S, Process, run, wait_until
 
-def http(url, method="GET", headers=None, timeout_s=5):
+def http(url, method="GET", headers=None, timeout_s=PATIENCE_S):
     """(status, headers, body); an error status is an answer, not an exception."""
     request = urllib.request.Request(url, method=method, headers=headers or {})
     try:
