@@ -20,6 +20,8 @@ from harness.observe import Collector, PlainText, Prometheus
 from harness.process import PATIENCE_S, ROOT, wait_until
 from harness.services import Adder, System, http
 
+pytestmark = pytest.mark.timeout(600)  # the first test pays for all that goes wrong
+
 BACKLOG_MAX = 300
 SPAN_QUEUE = 64
 

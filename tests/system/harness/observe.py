@@ -13,17 +13,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from .process import PATIENCE_S, ROOT, Process, free_port, wait_until
 from .services import http_json
 
-COLLECTOR = ROOT / "tools/otelcol.sh"
 BUILD_S = 1800  # the collector, once, on a slow machine
+
+
+def collector_program():
+    script = ROOT / "tools/otelcol.sh"
+    subprocess.run([script, "build"], check=True, timeout=BUILD_S, stdout=subprocess.DEVNULL)
+    path = subprocess.run([script, "path"], check=True, capture_output=True, text=True).stdout
+    return path.strip()
 
 
 class Collector(Process):
     """deploy/otel/local.yaml at work: OTLP comes in at self.endpoint, files come out."""
 
     def __init__(self, folder, logs):
-        subprocess.run([COLLECTOR, "build"], check=True, timeout=BUILD_S,
-                       stdout=subprocess.DEVNULL)
-        program = subprocess.run([COLLECTOR, "path"], check=True, capture_output=True, text=True)
         address, self.metrics = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.endpoint = f"http://{address}"
         self.folder = folder / "observe"
@@ -31,7 +34,7 @@ class Collector(Process):
         self.traces_file.touch()  # the collector makes it with the first span
         super().__init__(
             "collector", folder,
-            [program.stdout.strip(), "--config", ROOT / "deploy/otel/local.yaml"],
+            [collector_program(), "--config", ROOT / "deploy/otel/local.yaml"],
             {"ABACUS_OTLP_ADDRESS": address, "ABACUS_LOGS": str(logs),
              "ABACUS_OTELCOL_METRICS_PORT": self.metrics.rsplit(":", 1)[1],
              "ABACUS_OBSERVE": str(self.folder)})
