@@ -37,8 +37,8 @@ struct metric_series {
 
 // values: one a label of the table, copied; the same values give the same series. Values may be
 // anything: they are escaped, cut to 128 bytes, and their number is bounded: a metric has at most
-// METRIC_SERIES_MAX series, and what comes after those counts in abacus_metrics_dropped_series.
-// Takes a lock: not for each event.
+// METRIC_SERIES_MAX series, and each attempt at more counts in abacus_metrics_dropped_series, also
+// those of collectors at every scrape. Takes a lock: not for each event.
 #define METRIC_SERIES_MAX 200
 struct metric_series metric_series(enum metric_id id, const char *const *values, size_t count);
 #define METRIC_SERIES(id, ...)                                        \

@@ -71,6 +71,7 @@ def labels_of(metric):
     return {*constant, *metric.labels.split()}
 
 
+@pytest.mark.sanitized
 @pytest.mark.parametrize("who", ["ADDER", "TOTALS"])
 def test_what_the_table_says_of_a_service_is_what_it_exposes(busy, who):
     service = busy.adder if who == "ADDER" else busy.totals

@@ -248,6 +248,27 @@ static void when_off_nothing_is_recorded_and_collectors_still_answer(void **stat
     metrics_enable(true);
 }
 
+// The last test: after it no series can be made.
+static void all_series_together_are_bounded(void **state)
+{
+    (void)state;
+    const struct metric_series early = METRIC_SERIES(METRIC_ADDS, "repeated");
+    struct metric_series last = early;
+    for (int i = 0; i < METRIC_SERIES_MAX; i++) {
+        char value[16];
+        snprintf(value, sizeof(value), "%d", i);
+        METRIC_SERIES(METRIC_RPC_DURATION, value, "", "");
+        METRIC_SERIES(METRIC_HTTP_DURATION, value, "", "", "");
+        METRIC_SERIES(METRIC_DB_DURATION, value, "", "");
+        METRIC_SERIES(METRIC_PROCESS_DURATION, value, "", "");
+        last = METRIC_SERIES(METRIC_STAGE_LATENCY, value);
+        metric_observe(last, INT64_MAX, 1);
+    }
+    assert_int_equal(last.cell, 0);
+    metric_add(early, 1);
+    expect_lines(METRICS_TEXT, "abacus_adds_total{outcome=\"repeated\"} 1\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_collector_cannot_make_more_series_than_anybody),
         cmocka_unit_test(a_collector_does_not_run_once_its_end_has_returned),
         cmocka_unit_test(when_off_nothing_is_recorded_and_collectors_still_answer),
+        cmocka_unit_test(all_series_together_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
