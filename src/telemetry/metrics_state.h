@@ -82,7 +82,4 @@ struct metrics_scrape {
 void metrics_scrape_take(struct metrics_scrape *scrape);
 void metrics_scrape_clear(struct metrics_scrape *scrape);
 
-// target_info's labels; "" before they are set.
-const char *metrics_target(void);
-
 #endif

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +24,6 @@ void metrics_target_set(const char *labels)
 {
     free(target);
     target = xstrdup(labels);
-}
-
-const char *metrics_target(void)
-{
-    return target != NULL ? target : "";
 }
 
 // --- numbers ---
@@ -151,14 +145,14 @@ static void histogram(const struct page *page, const struct metric_info *info,
 // --- the page ---
 static void target_info(const struct page *page)
 {
-    if (metrics_target()[0] == '\0')
+    if (target == NULL || target[0] == '\0')
         return;
     const char *const head = page->openmetrics ? "# HELP target Who this process is.\n"
                                                  "# TYPE target info\n"
                                                : "# HELP target_info Who this process is.\n"
                                                  "# TYPE target_info gauge\n";
     bytes_append_text(page->out, head);
-    line(page, "target_info", metrics_target(), "1");
+    line(page, "target_info", target, "1");
 }
 
 void metrics_expose(struct bytes *out, enum metrics_format format)
