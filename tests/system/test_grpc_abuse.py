@@ -14,8 +14,8 @@ from harness.interop import ECHO, FLOOD, PARK, TELL, InteropServer
 from harness.process import PATIENCE_S, pause, wait_until
 from harness.raw_http2 import (
     ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS,
-    NO_ERROR, PING, PREFACE, PRIORITY, PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE,
-    RawConnection, frame, message)
+    NO_ERROR, PING, PREFACE, PRIORITY, PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE, RawConnection, frame, message)
 
 pytestmark = pytest.mark.sanitized
 

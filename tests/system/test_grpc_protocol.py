@@ -166,7 +166,8 @@ def test_health_check(channel):
 
 
 def test_health_list(channel):
-    answer = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=PATIENCE_S)
+    answer = health_pb2_grpc.HealthStub(channel).List(
+        health_pb2.HealthListRequest(), timeout=PATIENCE_S)
     assert {name: entry.status for name, entry in answer.statuses.items()} == {
         "": SERVING, TESTING: SERVING}
 
@@ -311,7 +312,8 @@ def test_stop_fails_no_call_that_was_taken(serve):
         # The one failure is the first call that found nobody: never one that was cut.
         assert len(load.bad) == 1 and load.bad[0].code() == grpc.StatusCode.UNAVAILABLE
         details = load.bad[0].details()
-        assert any(word in details for word in ("failed to connect", "refused", "shutdown")), details
+        assert any(word in details for word in ("failed to connect", "refused", "shutdown")), \
+            details
 
 
 def test_connections_that_grow_old_fail_no_call(serve):

@@ -104,7 +104,8 @@ class Stream:
     """A reader of Server-Sent Events."""
 
     def __init__(self, system, last_event_id=None):
-        self.connection = http.client.HTTPConnection(system.totals.addresses["http"], timeout=PATIENCE_S)
+        self.connection = http.client.HTTPConnection(
+            system.totals.addresses["http"], timeout=PATIENCE_S)
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         self.connection.request("GET", "/v1/total/stream", headers=headers)
         self.answer = self.connection.getresponse()
