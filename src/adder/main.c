@@ -44,6 +44,7 @@ struct adder { // all owned; NULL: not created yet
     struct collector collector;
     struct admin_routes_context routes;
     struct admin *admin;
+    int64_t end_mono_ns; // of the grace time; 0: nothing is waited for
 };
 
 static void on_committed(void *relay)
@@ -179,9 +180,14 @@ static void run(struct adder *a)
         continue;
 }
 
-static int64_t left_ms(int64_t end_mono_ns)
+static void grace_begin(struct adder *a)
 {
-    const int64_t left_ns = end_mono_ns - clock_mono_ns();
+    a->end_mono_ns = clock_mono_ns() + a->config.shutdown_grace_ms * NS_PER_MS;
+}
+
+static int64_t grace_left_ms(const struct adder *a)
+{
+    const int64_t left_ns = a->end_mono_ns - clock_mono_ns();
     return left_ns > 0 ? left_ns / NS_PER_MS : 0;
 }
 
@@ -191,18 +197,18 @@ static void stop(struct adder *a)
 {
     const int64_t grace_ms = a->config.shutdown_grace_ms;
     stop_limit(grace_ms + CLOSE_MS);
-    const int64_t end_mono_ns = clock_mono_ns() + grace_ms * NS_PER_MS;
+    grace_begin(a);
     log_info("main", "stopping: finishing calls in flight, at most %" PRId64 " ms", grace_ms);
     readiness_set(a->readiness, CONDITION_RUNNING, false, "stopping");
     if (!grpc_server_stop(a->server, grace_ms / 2))
         log_warn("main", "some calls were cut: their clients do not know whether they count");
     writer_stop(a->writer);
-    if (!relay_stop(a->relay, left_ms(end_mono_ns)))
+    if (!relay_stop(a->relay, grace_left_ms(a)))
         log_warn("main", "the outbox holds rows that Kafka has not acknowledged; the next start "
                          "publishes them");
-    trace_stop(left_ms(end_mono_ns));
 }
 
+// Spans go out last: until their threads have ended the parts may make some.
 static void destroy(struct adder *a)
 {
     metrics_collect_end(&a->collector);
@@ -216,6 +222,7 @@ static void destroy(struct adder *a)
     relay_destroy(a->relay);
     outbox_close(a->outbox);
     readiness_destroy(a->readiness);
+    trace_stop(grace_left_ms(a));
 }
 
 // --- the command replay ---
@@ -229,6 +236,7 @@ static bool replay(struct adder *a, struct err *err)
         log_info("replay", "published up to %" PRId64 " of %" PRId64, stats.published,
                  stats.appended);
     } while (stats.published < stats.appended && !stop_wait(REPLAY_PROGRESS_MS));
+    grace_begin(a);
     return relay_stop(a->relay, 0) ||
            err_set(err, ERR_UNAVAILABLE, "stopped before all was published");
 }

@@ -13,7 +13,7 @@ import pytest
 from harness.client import adder_pb2
 from harness.metrics import scrape, wait_for_metrics
 from harness.otlp import OtlpCollector, attributes
-from harness.process import wait_until
+from harness.process import Process, wait_until
 from harness.raw_http2 import RawConnection, message
 from harness.services import Adder
 
@@ -307,6 +307,22 @@ def test_a_stop_exports_what_waits(make_adder, collector):
     assert adder.stop() == 0
     assert len(collector.named(ADD)) == 20
     assert len(collector.named(f"send {topic_of(adder)}")) == 20
+
+
+def test_a_replay_s_sends_are_spans_of_the_adds_traces(make_adder, collector):
+    adder = make_adder(collector.environment())
+    with adder.client() as client:
+        contexts = [traceparent() for _ in range(3)]
+        for context in contexts:
+            add(client, 1, 1, context)
+    all_acknowledged(adder)
+    assert adder.stop() == 0
+    adder.command += ["replay", "--from", "2"]
+    Process.start(adder)
+    assert adder.wait() == 0
+    sends = collector.named(f"send {topic_of(adder)}")
+    again = [context.split("-")[1] for context in contexts[1:]]
+    assert [span.trace_id.hex() for span in sends[3:]] == again
 
 
 # --- log ---
