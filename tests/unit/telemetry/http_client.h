@@ -60,6 +60,8 @@ static inline void client_write(struct client *c, const char *data, size_t lengt
 {
     while (length > 0) {
         const ssize_t n = send(c->fd, data, length, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
             return;
         EXPECT(n > 0, "cannot send: %s", strerror(errno));
@@ -77,7 +79,10 @@ static inline void client_say(struct client *c, const char *text)
 static inline bool client_receive(struct client *c)
 {
     assert_true(c->length < sizeof(c->data));
-    const ssize_t n = recv(c->fd, c->data + c->length, sizeof(c->data) - c->length, 0);
+    ssize_t n;
+    do // with a time limit, a process that was stopped and goes on is interrupted (signal(7))
+        n = recv(c->fd, c->data + c->length, sizeof(c->data) - c->length, 0);
+    while (n < 0 && errno == EINTR);
     EXPECT(n >= 0 || errno == ECONNRESET, "nothing came: %s", strerror(errno));
     c->length += n > 0 ? (size_t)n : 0;
     return n > 0;
