@@ -12,7 +12,7 @@
 void resource_make(struct otel_list *resource, const struct trace_config *program,
                    const struct otel_config *environment);
 
-// As labels of a metric: service_name="adder",… in exposition form.
+// As labels of a metric: service_name="adder",… in exposition form, in the order of their names.
 void resource_labels(struct bytes *out, const struct otel_list *resource);
 
 #endif

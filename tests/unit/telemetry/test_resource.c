@@ -53,6 +53,7 @@ static void labels_have_names_that_prometheus_takes_and_escaped_values(void **st
         {"1st", "x", "_1st=\"x\""},
         {"a", "say \"\\\n", "a=\"say \\\"\\\\\\n\""},
         {"\xc3\xa4", "\xc3\xa4", "_=\"\xc3\xa4\""},
+        {"a", "red\033[31m\r", "a=\"red\xef\xbf\xbd[31m\xef\xbf\xbd\""},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct otel_list resource = {.count = 0};
@@ -65,11 +66,28 @@ static void labels_have_names_that_prometheus_takes_and_escaped_values(void **st
     }
 }
 
+// A label twice would make Prometheus refuse the whole scrape.
+static void keys_that_become_the_same_label_share_it(void **state)
+{
+    (void)state;
+    struct otel_list resource = {.count = 0};
+    struct bytes labels = {0};
+    assert_true(otel_list_set(&resource, "team_name", "3"));
+    assert_true(otel_list_set(&resource, "zone", "z"));
+    assert_true(otel_list_set(&resource, "team.name", "2"));
+    assert_true(otel_list_set(&resource, "team-name", "1"));
+    resource_labels(&labels, &resource);
+    assert_string_equal((const char *)labels.data, "team_name=\"1;2;3\",zone=\"z\"");
+    bytes_clear(&labels);
+    otel_list_clear(&resource);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_environment_wins_over_the_program),
         cmocka_unit_test(labels_have_names_that_prometheus_takes_and_escaped_values),
+        cmocka_unit_test(keys_that_become_the_same_label_share_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
