@@ -144,5 +144,6 @@ void trace_stop(int64_t timeout_ms)
     const bool on = trace_enabled();
     atomic_store(&tracer.on, false);
     if (on)
-        exporter_stop(tracer.exporter, timeout_ms);
+        exporter_stop(tracer.exporter,
+                      timeout_ms < TRACE_STOP_MS_MAX ? timeout_ms : TRACE_STOP_MS_MAX);
 }

@@ -66,7 +66,9 @@ struct trace_config {
 };
 void trace_start(const struct trace_config *config);
 // Exports what waits, for at most timeout_ms, then ends the exporter. Other threads may still make
-// spans; those are lost.
+// spans; those are lost. However long a program may take to end, a collector that does not answer
+// gets no more than TRACE_STOP_MS_MAX of it.
+#define TRACE_STOP_MS_MAX 3000
 void trace_stop(int64_t timeout_ms);
 
 #endif

@@ -135,7 +135,7 @@ static void stop_begin(struct totals *t)
     t->end_mono_ns = clock_mono_ns() + t->config.shutdown_grace_ms * NS_PER_MS;
 }
 
-// The spans of the last commit too, but what is left of the grace is all the time they get.
+// The spans of the last commit too, but they get no more time than is left of the grace.
 static void telemetry_stop(struct totals *t)
 {
     const int64_t left_ms = (t->end_mono_ns - clock_mono_ns()) / NS_PER_MS - FLUSH_SPARE_MS;

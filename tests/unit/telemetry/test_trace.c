@@ -4,13 +4,17 @@
 #include "telemetry/trace.h"
 
 #include "base/bytes.h"
+#include "base/clock.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "telemetry/metrics.h"
 
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PARENT(flags) "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-" flags
 
@@ -106,6 +110,31 @@ static void many_spans_never_wait_for_a_collector(void **state)
     stop();
 }
 
+// Where connections are made and nothing is ever answered.
+static void a_stop_does_not_wait_for_long_even_if_it_may(void **state)
+{
+    (void)state;
+    static const char minutes_ms[] = "600000";
+    int port = 0;
+    struct err err;
+    const int silent = listener_open("127.0.0.1", &port, LISTENER_ALONE, &err);
+    assert_true(silent >= 0);
+    char endpoint[64];
+    snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%d", port);
+    setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint, 1);
+    setenv("OTEL_EXPORTER_OTLP_TIMEOUT", minutes_ms, 1);
+    setenv("OTEL_BSP_EXPORT_TIMEOUT", minutes_ms, 1);
+    start("always_on");
+    struct span span = {.name = "work", .kind = SPAN_INTERNAL};
+    assert_true(trace_begin(&span.parent, &span.context));
+    trace_end(&span);
+    const int64_t begin_mono_ns = clock_mono_ns();
+    trace_stop(600000);
+    // Far less than it may take, far more than it should on a machine that stands still.
+    assert_true(clock_mono_ns() - begin_mono_ns < 300 * NS_PER_S);
+    close(silent);
+}
+
 int main(void)
 {
     log_init("test", LOG_ERROR, LOG_FORMAT_AUTO);
@@ -113,6 +142,7 @@ int main(void)
         cmocka_unit_test(off_passes_every_context_on_untouched),
         cmocka_unit_test(the_sampler_and_the_parent_decide),
         cmocka_unit_test(many_spans_never_wait_for_a_collector),
+        cmocka_unit_test(a_stop_does_not_wait_for_long_even_if_it_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
