@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// telemetry: how the services are seen from outside. Reading order: metrics_table.h (all there is
-// to measure), metrics.h, context.h (W3C trace context), trace.h, readiness.h, http.h (the small
-// HTTP server, also under the REST service), admin.h. Uses base only.
+// telemetry: how the services are seen from outside. Reading order, of what others call and of what
+// is behind it:
+//
+//   metrics  metrics_table.h (all there is to measure), metrics.h ▸ metrics_state.h
+//   traces   context.h (W3C trace context), trace.h ▸ otel_config.h (the environment), otlp.h,
+//            span_queue.h, exporter.h, otlp_http.h
+//   HTTP     http.h (a small server, also under the REST service), readiness.h, admin.h
+//            ▸ http_exchange.h, http_record.h, http_stream.h
+//
+// Uses base, and proto for OTLP's messages.
 //
 // http.h: HTTP/1.1 by libmicrohttpd with a table of routes. create, destroy: main; handlers run on
 // any of its threads, several at once, and must not block. What is not a handler's business is

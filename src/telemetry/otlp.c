@@ -178,7 +178,7 @@ struct span_bytes *otlp_span(const struct span *span)
     CHECK_INT(span->attributes_count, <=, SPAN_ATTRIBUTES_MAX);
     CHECK_INT(span->links_count, <=, SPAN_LINKS_MAX);
     struct texts texts = {.count = 0};
-    // Not on the stack: most spans have one link or none, and threads have small stacks.
+    // Not on the stack: most spans have one link or none, and what a stack once took it keeps.
     struct link *links = xcalloc(span->links_count, sizeof(*links));
     Abacus__Otlp__Link **pointers = xcalloc(span->links_count, sizeof(Abacus__Otlp__Link *));
     struct span_bytes *packed = encode(span, &texts, links, pointers);
