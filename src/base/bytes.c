@@ -84,6 +84,13 @@ size_t bytes_utf8_length(const uint8_t *text, size_t left)
     return overlong || surrogate || too_high ? 0 : length;
 }
 
+// On a terminal the others would be obeyed: C0, DEL, and C1, which UTF-8 writes in two bytes.
+static bool is_printable(const uint8_t *at, size_t length)
+{
+    const bool c1 = length == 2 && at[0] == 0xc2 && at[1] < 0xa0;
+    return length > 0 && *at >= 0x20 && *at != 0x7f && !c1;
+}
+
 void bytes_append_json_string(struct bytes *b, const char *text, size_t length)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + length;
@@ -92,8 +99,8 @@ void bytes_append_json_string(struct bytes *b, const char *text, size_t length)
         const size_t n = bytes_utf8_length(at, (size_t)(end - at));
         if (n == 0)
             bytes_append_text(b, "\\ufffd");
-        else if (*at < 0x20 || *at == 0x7f)
-            bytes_printf(b, "\\u%04x", (unsigned)*at);
+        else if (!is_printable(at, n))
+            bytes_printf(b, "\\u%04x", (unsigned)at[n - 1]);
         else if (*at == '"' || *at == '\\')
             bytes_printf(b, "\\%c", *at);
         else
@@ -101,4 +108,19 @@ void bytes_append_json_string(struct bytes *b, const char *text, size_t length)
         at += n == 0 ? 1 : n;
     }
     bytes_append(b, "\"", 1);
+}
+
+void bytes_append_printable(struct bytes *b, const char *text, size_t length)
+{
+    bytes_append_text(b, "");
+    while (length > 0) {
+        const uint8_t *at = (const uint8_t *)text;
+        const size_t n = bytes_utf8_length(at, length), step = n == 0 ? 1 : n;
+        if (is_printable(at, n))
+            bytes_append(b, at, n);
+        else
+            bytes_append_text(b, " ");
+        text += step;
+        length -= step;
+    }
 }

@@ -32,4 +32,8 @@ size_t bytes_utf8_length(const uint8_t *text, size_t left);
 // The text as a JSON string with its quotes (RFC 8259 §7). Bytes that are not UTF-8 become U+FFFD.
 void bytes_append_json_string(struct bytes *b, const char *text, size_t length);
 
+// The text for people, whoever wrote it: control characters, which a terminal would obey (C0, DEL,
+// C1), and bytes that are not UTF-8 become blanks.
+void bytes_append_printable(struct bytes *b, const char *text, size_t length);
+
 #endif

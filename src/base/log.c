@@ -140,21 +140,9 @@ static void line_json(struct bytes *line, const struct entry *entry, const char 
     bytes_append_text(line, "}\n");
 }
 
-static bool is_control(char c)
-{
-    return (uint8_t)c < 0x20 || c == 0x7f;
-}
-
-// Control characters, which might come from a peer, neither begin a line nor move the cursor.
-static void append_printable(struct bytes *line, const char *text)
-{
-    for (; *text != '\0'; text++)
-        bytes_append(line, is_control(*text) ? " " : text, 1);
-}
-
 static bool is_word(const char *text)
 {
-    while (*text != '\0' && !is_control(*text) && strchr(" \"=", *text) == NULL)
+    while (*text > ' ' && *text < 0x7f && strchr("\"=", *text) == NULL)
         text++;
     return *text == '\0';
 }
@@ -173,7 +161,7 @@ static void line_text(struct bytes *line, const struct entry *entry, const char 
     const char *begin = sink.colour ? levels[entry->level].colour : "";
     bytes_printf(line, "%s%s %-5s %s %s: ", begin, time, levels[entry->level].name, sink.service,
                  entry->module);
-    append_printable(line, entry->message);
+    bytes_append_printable(line, entry->message, strlen(entry->message));
     for (size_t i = 0; i < entry->count; i++) {
         if (!is_empty(&entry->fields[i]))
             append_pair(line, &entry->fields[i]);

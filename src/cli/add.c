@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // abacus-cli add A B: one call of abacus.v1.Adder/Add, with tracing on (the OTEL_* variables) below
 // a span of its own.
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/int128.h"
 #include "base/log.h"
@@ -127,7 +128,7 @@ static void call_run(const struct add_config *config, const Abacus__V1__AddReque
 // --- what is said of it ---
 
 // The reason of the ErrorInfo (AIP-193) as " (REASON)", or nothing.
-static void print_reason(FILE *to, const struct bytes *details)
+static void append_reason(struct bytes *text, const struct bytes *details)
 {
     Google__Rpc__Status *status = google__rpc__status__unpack(NULL, details->length, details->data);
     for (size_t i = 0; status != NULL && i < status->n_details; i++) {
@@ -137,7 +138,7 @@ static void print_reason(FILE *to, const struct bytes *details)
         Google__Rpc__ErrorInfo *info =
             google__rpc__error_info__unpack(NULL, any->value.len, any->value.data);
         if (info != NULL)
-            fprintf(to, " (%s)", info->reason);
+            bytes_printf(text, " (%s)", info->reason);
         google__rpc__error_info__free_unpacked(info, NULL);
     }
     google__rpc__status__free_unpacked(status, NULL);
@@ -145,10 +146,14 @@ static void print_reason(FILE *to, const struct bytes *details)
 
 static int report_failure(const struct grpc_answer *answer)
 {
-    fprintf(stderr, "add: %s: %.*s", grpc_status_name((int)answer->status),
-            (int)answer->text.length, (const char *)answer->text.data);
-    print_reason(stderr, &answer->details);
-    fprintf(stderr, "\n");
+    struct bytes text = {0}, safe = {0};
+    bytes_append(&text, answer->text.data, answer->text.length);
+    append_reason(&text, &answer->details);
+    bytes_append_printable(&safe, (const char *)text.data, text.length);
+    fprintf(stderr, "add: %s: %s\n", grpc_status_name((int)answer->status),
+            (const char *)safe.data);
+    bytes_clear(&text);
+    bytes_clear(&safe);
     return CLI_FAILED;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // abacus-cli journey: one event on its way: finds it in the topic by its name (source, sequence),
 // prints it as Kafka holds it, then says what the ledger made of it.
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/int128.h"
 #include "base/log.h"
@@ -102,11 +103,27 @@ static bool is_wanted(const rd_kafka_message_t *message, const struct uuid *sour
            event->sequence == sequence;
 }
 
+static void print_bytes(const char *what, const void *bytes, size_t length)
+{
+    struct bytes line = {0};
+    bytes_append_printable(&line, what, strlen(what));
+    bytes_append_printable(&line, bytes, length);
+    printf("        %s\n", (const char *)line.data);
+    bytes_clear(&line);
+}
+
+static void print_header(const char *name, const void *value, size_t length)
+{
+    char *what = xasprintf("header %s: ", name);
+    print_bytes(what, value, length);
+    free(what);
+}
+
 static void print_message(const rd_kafka_message_t *message)
 {
     printf("kafka   topic %s, partition %" PRId32 ", offset %" PRId64 "\n",
            rd_kafka_topic_name(message->rkt), message->partition, message->offset);
-    printf("        key    %.*s\n", (int)message->key_len, (const char *)message->key);
+    print_bytes("key    ", message->key, message->key_len);
     rd_kafka_headers_t *headers = NULL;
     const char *name;
     const void *value;
@@ -115,8 +132,8 @@ static void print_message(const rd_kafka_message_t *message)
     for (size_t i = 0;
          rd_kafka_header_get_all(headers, i, &name, &value, &length) == RD_KAFKA_RESP_ERR_NO_ERROR;
          i++)
-        printf("        header %s: %.*s\n", name, (int)length, (const char *)value);
-    printf("        value  %.*s\n", (int)message->len, (const char *)message->payload);
+        print_header(name, value, length);
+    print_bytes("value  ", message->payload, message->len);
 }
 
 // A partition that goes on growing has its end reached again and again.

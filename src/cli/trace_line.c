@@ -80,6 +80,11 @@ char *otlp_span_notes(const struct otlp_span *span)
     return (char *)notes.data;
 }
 
+static bool is_id(const char *text, size_t length)
+{
+    return strlen(text) == length && strspn(text, "0123456789abcdef") == length;
+}
+
 static bool span_read(struct otlp_span *span, const json_t *json, const char *service)
 {
     const json_t *status = json_object_get(json, "status");
@@ -97,8 +102,8 @@ static bool span_read(struct otlp_span *span, const json_t *json, const char *se
         .attributes = json_object_get(json, "attributes"),
         .links = json_object_get(json, "links"),
     };
-    return strlen(span->trace_id) == TRACE_ID_LENGTH && strlen(span->span_id) == SPAN_ID_LENGTH &&
-           (span->parent_id[0] == '\0' || strlen(span->parent_id) == SPAN_ID_LENGTH) &&
+    return is_id(span->trace_id, TRACE_ID_LENGTH) && is_id(span->span_id, SPAN_ID_LENGTH) &&
+           (span->parent_id[0] == '\0' || is_id(span->parent_id, SPAN_ID_LENGTH)) &&
            span->begin_unix_ns >= 0 && span->end_unix_ns >= span->begin_unix_ns;
 }
 

@@ -46,20 +46,21 @@ static size_t smaller(size_t a, size_t b)
 }
 
 // --- text ---
-// Appends the text with its control characters (they may come from anywhere) made harmless, at most
-// `columns` wide, and says how wide. Bytes that go on a UTF-8 character take no column.
+// Appends the text, which may come from anywhere, at most `columns` wide, and says how wide. Bytes
+// that go on a UTF-8 character take no column.
 static size_t append_cut(struct bytes *out, const char *text, size_t columns, bool utf8)
 {
+    struct bytes safe = {0};
     size_t width = 0;
-    for (; *text != '\0'; text++) {
-        const uint8_t byte = (uint8_t)*text;
-        const bool goes_on = utf8 && (byte & 0xc0) == 0x80;
+    bytes_append_printable(&safe, text, strlen(text));
+    for (const uint8_t *at = safe.data; *at != '\0'; at++) {
+        const bool goes_on = utf8 && (*at & 0xc0) == 0x80;
         if (!goes_on && width == columns)
             break;
-        const bool shown = byte >= 0x20 && byte != 0x7f && (byte < 0x80 || utf8);
-        bytes_append(out, shown ? text : "?", 1);
+        bytes_append(out, *at < 0x80 || utf8 ? at : (const uint8_t *)"?", 1);
         width += goes_on ? 0 : 1;
     }
+    bytes_clear(&safe);
     return width;
 }
 

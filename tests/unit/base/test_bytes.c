@@ -63,6 +63,7 @@ static void json_strings_are_always_valid_json(void **state)
         {"a\0b", 3, "\"a\\u0000b\""},
         {"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", 11,
          "\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\""},
+        {"\xc2\x80\xc2\x9b\xc2\xa0", 6, "\"\\u0080\\u009b\xc2\xa0\""}, // C1
         // Each byte that begins no well-formed sequence becomes one replacement (RFC 3629 §4).
         {"\xff", 1, "\"\\ufffd\""},
         {"\x80y", 2, "\"\\ufffdy\""},
@@ -82,6 +83,33 @@ static void json_strings_are_always_valid_json(void **state)
     }
 }
 
+static void what_a_terminal_would_obey_becomes_blank(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *shown;
+    } table[] = {
+        {"", ""},
+        {"a b~", "a b~"},
+        {"\xc3\xa9 \xe2\x82\xac \xf0\x9f\xa7\xae \xc2\xa0",
+         "\xc3\xa9 \xe2\x82\xac \xf0\x9f\xa7\xae \xc2\xa0"},
+        {"1\n2\t3\x1b[2J\x7f", "1 2 3 [2J "},
+        {"\xc2\x9b"
+         "2J\xc2\x80\xc2\x9f",
+         " 2J  "}, // C1: some terminals take U+009B for ESC [
+        {"\x9b"
+         "2J\xff\xc3",
+         " 2J  "}, // not UTF-8
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct bytes b = {0};
+        bytes_append_printable(&b, table[i].text, strlen(table[i].text));
+        EXPECT(strcmp((const char *)b.data, table[i].shown) == 0, "row %zu: \"%s\", want \"%s\"", i,
+               (const char *)b.data, table[i].shown);
+        bytes_clear(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +117,7 @@ int main(void)
         cmocka_unit_test(reset_keeps_the_memory_for_reuse),
         cmocka_unit_test(reserved_room_is_there),
         cmocka_unit_test(json_strings_are_always_valid_json),
+        cmocka_unit_test(what_a_terminal_would_obey_becomes_blank),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

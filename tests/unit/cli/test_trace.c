@@ -36,10 +36,11 @@ static const char planted[] = "no json at all\n" LINE(
                                    "03000", ""))
         LINE("abacus-totals",
              SPAN(TRACE, "04", ID("02"), "process abacus.sums", "5", "05000", "08000",
-                  ",\"status\":{\"code\":2,\"message\":\"the disk is \\u001b[1m "
-                  "full\"}") "," SPAN(OTHER, "05", "", "process abacus.sums", "5", "05000", "08000",
-                                      ",\"links\":[{\"traceId\":\"" TRACE
-                                      "\",\"spanId\":\"" ID("02") "\"}]"));
+                  ",\"status\":{\"code\":2,\"message\":\"the disk\\u009b is "
+                  "\\u001b[1m full\"}") "," SPAN(OTHER, "05", "", "process abacus.sums", "5",
+                                                 "05000", "08000",
+                                                 ",\"links\":[{\"traceId\":\"" TRACE
+                                                 "\",\"spanId\":\"" ID("02") "\"}]"));
 
 struct rig {
     char *folder, *file;
@@ -87,7 +88,7 @@ static const char wanted[] = "trace " TRACE ": 4 spans, 8.000 ms\n"
                              "    INSERT outbox        abacus-adder      1.000     1.000  "
                              "     =====                                batch 7\n"
                              "    process abacus.sums  abacus-totals     5.000     3.000  "
-                             "                         ===============  the disk is ?[1m full\n"
+                             "                         ===============  the disk  is  [1m full\n"
                              "\nspans elsewhere that link to it: 1, such as in trace " OTHER "\n";
 
 static void a_trace_is_drawn(void **state)
@@ -142,11 +143,14 @@ static void odd_spans_are_left_out(void **state)
 {
     struct rig *rig = *state;
     struct bytes said = {0};
-    plant(rig, LINE("x", SPAN(TRACE, "1", "", "short id", "2", "00000", "00001", "") "," SPAN(
-                             TRACE, "01", "7", "short parent", "2", "00000", "00001",
-                             "") "," SPAN(TRACE, "02", "", "ends before it begins", "2", "00002",
-                                          "00001", "") ",{},7," SPAN(TRACE, "03", "", "sane", "2",
-                                                                     "00000", "00001", "")));
+    plant(rig,
+          LINE("x", SPAN(TRACE, "1", "", "short id", "2", "00000", "00001", "") "," SPAN(
+                        TRACE, "zz", "", "no hex", "2", "00000", "00001",
+                        "") "," SPAN(TRACE, "01", "7", "short parent", "2", "00000", "00001",
+                                     "") "," SPAN(TRACE, "02", "", "ends before it begins", "2",
+                                                  "00002", "00001",
+                                                  "") ",{},7," SPAN(TRACE, "03", "", "sane", "2",
+                                                                    "00000", "00001", "")));
     assert_int_equal(run(rig, TRACE, &said), CLI_OK);
     assert_non_null(strstr((const char *)said.data, ": 1 spans"));
     assert_non_null(strstr((const char *)said.data, "sane"));
