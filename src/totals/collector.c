@@ -16,8 +16,8 @@ static void put_source(struct metrics_scrape *scrape, const char *name,
     METRIC_PUT(scrape, METRIC_LEDGER_MISSING, count->highest - count->applied, name);
 }
 
-// What the total has beyond the sources that have series of their own. Missing stops at the largest
-// number there is, so highest may too.
+// What the total has beyond the sources that have series of their own. The total's missing stops at
+// the largest number there is, so that what is left of it may be far too little.
 static struct ledger_count rest_of(const struct ledger_total *total,
                                    const struct ledger_count *counts, size_t n)
 {
@@ -28,6 +28,7 @@ static struct ledger_count rest_of(const struct ledger_total *total,
         rest.duplicates -= counts[i].duplicates;
         highest -= counts[i].highest;
     }
+    highest = highest < rest.applied ? rest.applied : highest;
     rest.highest = highest > INT64_MAX ? INT64_MAX : (int64_t)highest;
     return rest;
 }

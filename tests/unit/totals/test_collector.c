@@ -96,6 +96,29 @@ static void sources_beyond_the_limit_are_summed_up(void **state)
     free(page);
 }
 
+// Whoever can write to the topic can claim any sequence; what is missing then is more than a number
+// holds, and less than nothing must not come of it.
+static void sequences_that_nobody_can_have_reached_leave_sane_numbers(void **state)
+{
+    struct rig *rig = *state;
+    const int more = 2, all = COLLECTOR_SOURCES_MAX + more;
+    for (int i = 1; i <= all; i++) {
+        struct ledger_entry entry = rig_event(0, i, i, 1, 1);
+        if (i <= COLLECTOR_SOURCES_MAX)
+            entry.event.sequence = INT64_MAX;
+        rig_commit(rig, &entry, 1);
+    }
+    char *page = scrape(rig);
+    static const char *const wanted[] = {
+        "\nabacus_ledger_applied_total{source=\"other\"} 2\n",
+        "\nabacus_ledger_highest_sequence{source=\"other\"} 2\n",
+        "\nabacus_ledger_missing_events{source=\"other\"} 0\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(wanted); i++)
+        EXPECT(strstr(page, wanted[i]) != NULL, "no \"%s\" in %s", wanted[i] + 1, page);
+    free(page);
+}
+
 static void dead_letters_are_counted_by_partition(void **state)
 {
     struct rig *rig = *state;
@@ -115,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_source_has_a_series_of_its_own),
         TEST(sources_beyond_the_limit_are_summed_up),
+        TEST(sequences_that_nobody_can_have_reached_leave_sane_numbers),
         TEST(dead_letters_are_counted_by_partition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
