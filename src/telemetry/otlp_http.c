@@ -27,6 +27,7 @@ struct otlp_http {
     struct curl_slist *headers;
     // the exporter's thread only
     struct bytes packed, body;
+    size_t head_bytes; // of the answer, and of what follows a body in chunks
     char trouble[CURL_ERROR_SIZE];
     // shared
     _Atomic int64_t cut_mono_ns; // stored by main, loaded by the exporter
@@ -39,6 +40,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     const size_t length = size * count, room = OTLP_ANSWER_BYTES_MAX - http->body.length;
     bytes_append(&http->body, data, length < room ? length : room);
     return length <= room ? length : CURL_WRITEFUNC_ERROR;
+}
+
+// libcurl keeps each, and 7.88 puts no bound to those that follow a body in chunks.
+static size_t on_head(char *data, size_t size, size_t count, void *arg)
+{
+    (void)data;
+    struct otlp_http *http = arg;
+    const size_t length = size * count;
+    http->head_bytes += length;
+    return http->head_bytes <= OTLP_ANSWER_BYTES_MAX ? length : CURL_WRITEFUNC_ERROR;
 }
 
 static void add_header(struct otlp_http *http, const char *name, const char *value)
@@ -75,6 +86,8 @@ static void set_options(struct otlp_http *http)
     curl->easy_setopt(http->easy, CURLOPT_ERRORBUFFER, http->trouble);
     curl->easy_setopt(http->easy, CURLOPT_WRITEFUNCTION, on_body);
     curl->easy_setopt(http->easy, CURLOPT_WRITEDATA, http);
+    curl->easy_setopt(http->easy, CURLOPT_HEADERFUNCTION, on_head);
+    curl->easy_setopt(http->easy, CURLOPT_HEADERDATA, http);
     if (http->config->certificate != NULL)
         curl->easy_setopt(http->easy, CURLOPT_CAINFO, http->config->certificate);
 }
@@ -213,6 +226,7 @@ void otlp_http_post(struct otlp_http *http, const struct bytes *request, int64_t
 {
     *reply = (struct otlp_reply){.body = &http->body};
     bytes_reset(&http->body);
+    http->head_bytes = 0;
     http->trouble[0] = '\0';
     if (http->config->gzip)
         gzip(&http->packed, request);

@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "telemetry/otel_config.h"
 
-#define OTLP_ANSWER_BYTES_MAX 65536 // an answer is a few bytes; an error page may be some more
+// Of its body, and of its headers: an answer is a few bytes; an error page may be some more.
+#define OTLP_ANSWER_BYTES_MAX 65536
 
 #define OTLP_ERROR_TYPE_BYTES 16
 

@@ -206,13 +206,24 @@ def test_what_is_rejected_in_part_is_counted(collector, traced):
     adder.wait_for_log("some are rejected: too many")
 
 
-def test_an_answer_without_end_is_not_read(collector, traced):
-    to = collector(endless, OK)
-    adder = traced(to)
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+HEADERS = b"X-Word: " + b"x" * 1000 + b"\r\n"
+
+
+@pytest.mark.parametrize("begin, piece", [
+    (HEAD + b"\r\n", b"x" * 1000), (CHUNKED, b"3e8\r\n" + b"x" * 1000 + b"\r\n"),
+    (HEAD, HEADERS), (CHUNKED + b"0\r\n", HEADERS), (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+], ids=["body", "chunks", "headers", "trailers", "early-hints"])
+def test_an_answer_without_end_is_not_read(collector, traced, begin, piece):
+    to = collector(endless(begin, piece * 100), OK)
+    adder = traced(to, EXPORTER_OTLP_TIMEOUT=2000)
     add(adder)
     to.wait_for_requests(1)
     add(adder)
     to.wait_for_spans(ADD, 1)
+    read = to.requests[0].answered_bytes
+    assert read < 32 << 20, f"{read} bytes of an answer left the collector (buffers are some MiB)"
 
 
 # --- nobody waits for a collector ---

@@ -22,6 +22,7 @@ class Request:
     def __init__(self, handler):
         self.handler = handler
         self.time = time.monotonic()
+        self.answered_bytes = 0  # of endless answers
         self.peer, self.path, self.headers = handler.client_address, handler.path, handler.headers
         self.body = handler.rfile.read(int(handler.headers["Content-Length"]))
         packed = handler.headers.get("Content-Encoding") == "gzip"
@@ -69,9 +70,15 @@ def garbage(request):
     request.answer(200, b"<!DOCTYPE html><html>not a collector</html>")
 
 
-def endless(request):
-    """An answer much longer than any answer of a collector."""
-    request.answer(200, b"\x00" * (8 << 20))
+def endless(begin, piece):
+    """An answer that goes on as long as it is read."""
+    def go_on(request):
+        write = request.handler.wfile.write
+        write(begin)
+        while True:  # until the connection is closed
+            write(piece)
+            request.answered_bytes += len(piece)
+    return go_on
 
 
 def rejects(count):
