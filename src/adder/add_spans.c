@@ -57,11 +57,11 @@ void add_span_end(struct grpc_call *call, const struct writer_job *job, enum grp
         .name = "abacus.v1.Adder/Add",
         .kind = SPAN_SERVER,
         .context = job->add.context,
-        .parent_remote = true,
         .end_unix_us = clock_unix_us(),
     };
     span.begin_unix_us = span.end_unix_us - took_ns / NS_PER_US;
     sent_along(call, &span.parent);
+    span.parent_remote = span.parent.traceparent[0] != '\0';
     server_describe(&span, &job->add, status);
     span_text(&span, "abacus.source", source);
     peer_describe(call, &span, address);

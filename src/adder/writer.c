@@ -86,6 +86,8 @@ static struct writer_job *job_of(struct mailbox_item *item)
 static void finish(struct writer_job *job, enum writer_result result)
 {
     job->result = result;
+    if (result == WRITER_FAILED)
+        job->add.sequence = 0; // perhaps of a transaction that was rolled back
     const bool room = mailbox_put(job->reply, &job->item);
     CHECK(room); // a reply mailbox has room for every call there can be
 }

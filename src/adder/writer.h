@@ -17,7 +17,7 @@ struct writer;
 
 enum writer_result {
     WRITER_COMMITTED, // add.outcome and add.sequence are set
-    WRITER_FAILED,    // nothing was written, or nobody knows: say "unavailable"
+    WRITER_FAILED,    // nothing was written, or nobody knows: say "unavailable"; add.sequence: 0
     WRITER_EXPIRED,   // nobody waits any more: it was dropped before it was written
 };
 

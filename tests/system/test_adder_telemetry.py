@@ -26,6 +26,7 @@ CALLS = "rpc_server_call_duration_seconds_count"
 STAGE = "abacus_stage_latency_seconds_count"
 DB = "db_client_operation_duration_seconds_count"
 REFUSED = "abacus_writer_refused_total"
+PARENT_REMOTE = 0x200  # of a span's flags in OTLP
 
 
 @pytest.fixture
@@ -184,6 +185,7 @@ def test_a_sampled_add_is_three_spans_of_its_client_s_trace(make_adder, collecto
 
     assert {span.trace_id.hex() for span in (server, insert, send)} == {trace_id}
     assert server.parent_span_id.hex() == parent_id
+    assert server.flags & PARENT_REMOTE != 0
     assert insert.parent_span_id == send.parent_span_id == server.span_id
     assert [link.span_id for link in send.links] == [server.span_id]
     assert (server.kind, insert.kind, send.kind) == (2, 3, 3)  # SERVER, CLIENT, CLIENT
@@ -258,6 +260,7 @@ def test_without_one_good_context_an_add_begins_a_trace(make_adder, collector, c
     add_raw(adder, contexts or None)
     server, = collector.wait_for_spans(ADD, 1)
     assert server.parent_span_id == b""
+    assert server.flags & PARENT_REMOTE == 0
     assert server.trace_id.hex() not in "".join(contexts)
     (_, stored), = outbox_contexts(adder)
     assert stored.split("-")[1:3] == [server.trace_id.hex(), server.span_id.hex()]

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adder/writer.h"
 
-#include "base/clock.h"
-
-#include "scratch.h"
+#include "outbox_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +146,26 @@ static void an_add_for_which_nobody_waits_is_not_written(void **state)
     world_destroy(w);
 }
 
+// By then the first three had sequences, which others get now.
+static void adds_of_a_transaction_that_failed_have_no_place(void **state)
+{
+    (void)state;
+    struct world *w = world_create(JOBS_MAX, 0);
+    (void)ask_file(w->path, "CREATE TRIGGER fourth BEFORE INSERT ON outbox WHEN NEW.a = 3 "
+                            "BEGIN SELECT RAISE(ABORT, 'a test made it fail'); END");
+    assert_int_equal(submit_all(w, 5), 5);
+    writer_start(w->writer);
+    await_answers(w, 5);
+    assert_int_equal(appended(w), 0);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(w->jobs[i].result, WRITER_FAILED);
+        EXPECT(w->jobs[i].add.sequence == 0, "add %zu is not written, but has sequence %" PRId64, i,
+               w->jobs[i].add.sequence);
+    }
+    writer_stop(w->writer);
+    world_destroy(w);
+}
+
 static void a_full_queue_refuses(void **state)
 {
     (void)state;
@@ -194,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_has_queued_up_is_one_commit_in_order),
         cmocka_unit_test(an_add_for_which_nobody_waits_is_not_written),
+        cmocka_unit_test(adds_of_a_transaction_that_failed_have_no_place),
         cmocka_unit_test(a_full_queue_refuses),
         cmocka_unit_test(a_full_backlog_refuses_until_kafka_has_taken_rows),
         cmocka_unit_test(stop_answers_what_is_queued),
