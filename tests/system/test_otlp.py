@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What our exporter does with a collector, whatever that does: by OTLP's rules, and never at a
 caller's cost."""
+import socket
 import uuid
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from harness.metrics import scrape, wait_for_metrics
 from harness.otlp import (OK, OtlpCollector, attributes, endless, garbage, hang_up, later_by_date,
                           rejects, silence, status)
-from harness.process import CLI, run
+from harness.process import CLI, PATIENCE_S, run
 from harness.services import Adder
 
 ADD = "abacus.v1.Adder/Add"
@@ -171,6 +172,17 @@ def test_a_collector_that_comes_late_gets_what_still_waits(absent, traced):
     absent.wait_for_spans(ADD, 1)
     adder.wait_for_log("the collector takes spans again")
     assert adder.log().count("the collector does not take spans") == 1
+
+
+def test_a_handshake_that_breaks_is_tried_again(absent, traced):
+    with socket.create_server(("127.0.0.1", absent.port)) as server:
+        server.settimeout(PATIENCE_S)
+        adder = traced(absent, EXPORTER_OTLP_ENDPOINT=f"https://127.0.0.1:{absent.port}",
+                       BSP_EXPORT_TIMEOUT=3_600_000)
+        add(adder)
+        for _ in range(2):
+            server.accept()[0].close()
+        assert scrape(adder).sum(SENT) == 0, "spans were given up"
 
 
 # --- trouble that does not pass: dropped and counted ---
