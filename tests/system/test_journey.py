@@ -37,3 +37,15 @@ def test_event_is_found_although_another_partition_never_stops_growing(embedded)
         producer.flush(PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "partition 1, offset 2999" in done.stdout
+
+
+def test_what_somebody_wrote_into_headers_does_not_move_the_terminal(embedded):
+    producer = confluent_kafka.Producer({"bootstrap.servers": embedded.address, "linger.ms": 1})
+    producer.produce("sums", partition=0, key=SOURCE, value=events.value(1, 0),
+                     headers=[*events.headers(SOURCE, 1), ("mine\x1b[2J", "\u009b2J\r\nledger")])
+    assert producer.flush(PATIENCE_S) == 0
+    done = run(CLI, "journey", "--source", SOURCE, "--sequence", 1, "--kafka-bootstrap-servers",
+               embedded.address, "--kafka-topic", "sums", "--totals", "http://127.0.0.1:1",
+               check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "        header mine [2J:  2J  ledger\n" in done.stdout
