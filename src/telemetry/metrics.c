@@ -159,6 +159,7 @@ static inline void sum_add(_Atomic int64_t *cell, double value)
 void metric_add(struct metric_series series, int64_t n)
 {
     CHECK_INT(n, >=, 0);
+    CHECK(series.buckets == BUCKETS_NO); // else this would count in the first bucket
     if (counts(series))
         count_add(own_cell(series.cell), n);
 }
@@ -174,6 +175,7 @@ static inline uint32_t bucket_of(const struct bucket_set *set, int64_t value)
 // Returns the bucket's cell.
 static inline uint32_t observe(struct metric_series series, int64_t value, int64_t n)
 {
+    CHECK(series.buckets != BUCKETS_NO); // a counter's sum would be in another series' cell
     const struct bucket_set *set = bucket_set(series.buckets);
     const uint32_t cell = series.cell + bucket_of(set, value);
     count_add(own_cell(cell), n);

@@ -89,6 +89,12 @@ char *otel_endpoint(const char *url, bool base)
     return xasprintf("%.*s/v1/traces", (int)length, url);
 }
 
+const char *otel_endpoint_shown(const char *url)
+{
+    const char *at = strrchr(url, '@');
+    return at == NULL ? url : at + 1;
+}
+
 static void read_endpoint(struct otel_config *config)
 {
     const struct otel_variable own = otel_variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
@@ -97,7 +103,8 @@ static void read_endpoint(struct otel_config *config)
     const bool base = own.value == NULL;
     config->endpoint = otel_endpoint(given.value != NULL ? given.value : ENDPOINT_DEFAULT, base);
     if (config->endpoint == NULL) {
-        otel_variable_warn(&given, "is not a URL like " ENDPOINT_DEFAULT, "tracing is off");
+        const struct otel_variable shown = {given.name, otel_endpoint_shown(given.value)};
+        otel_variable_warn(&shown, "is not a URL like " ENDPOINT_DEFAULT, "tracing is off");
         config->export = false;
     }
 }

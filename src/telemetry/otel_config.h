@@ -30,5 +30,7 @@ void otel_config_clear(struct otel_config *config);
 // The URL to post spans to, owned. base: of all signals (…_OTLP_ENDPOINT), to which the path of
 // traces is appended; else as it is. NULL: not an http or https URL.
 char *otel_endpoint(const char *url, bool base);
+// The part of it that may be logged: without the "user:password@" that a URL may have.
+const char *otel_endpoint_shown(const char *url);
 
 #endif

@@ -92,13 +92,6 @@ static void say_who_we_are(void)
     bytes_clear(&labels);
 }
 
-// Without the "user:password@" that a URL may have.
-static const char *endpoint_shown(void)
-{
-    const char *at = strrchr(tracer.config.endpoint, '@');
-    return at == NULL ? tracer.config.endpoint : at + 1;
-}
-
 static void exporter_start(void)
 {
     struct err err;
@@ -111,7 +104,7 @@ static void exporter_start(void)
     tracer.processed = METRIC_SERIES(METRIC_SPANS_PROCESSED, "");
     tracer.dropped = METRIC_SERIES(METRIC_SPANS_PROCESSED, "queue_full");
     atomic_store_explicit(&tracer.on, true, memory_order_release);
-    log_info("trace", "traces go to %s", endpoint_shown());
+    log_info("trace", "traces go to %s", otel_endpoint_shown(tracer.config.endpoint));
 }
 
 // Of a former life in this process.
