@@ -4,18 +4,15 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "telemetry/curl_calls.h"
+#include "telemetry/gzip.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #define CONNECT_TIMEOUT_MS 5000L
 #define POLL_MS_MAX        1000 // libcurl has timers of its own
-#define WINDOW_BITS        15
-#define GZIP_WRAPPER       16 // zlib: added to the window bits it means a gzip header, RFC 1952
-#define MEMORY_LEVEL       8
 #define USER_AGENT         "OTel-OTLP-Exporter-C/" ABACUS_VERSION
 
 struct otlp_http {
@@ -129,22 +126,6 @@ void otlp_http_cut(struct otlp_http *http, int64_t end_mono_ns)
 }
 
 // --- one post ---
-static void gzip(struct bytes *out, const struct bytes *plain)
-{
-    z_stream z = {.next_in = plain->data, .avail_in = (uInt)plain->length};
-    CHECK_INT(plain->length, <=, UINT32_MAX / 2);
-    CHECK_INT(deflateInit2(&z, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS + GZIP_WRAPPER, MEMORY_LEVEL,
-                           Z_DEFAULT_STRATEGY),
-              ==, Z_OK);
-    const size_t bound = deflateBound(&z, plain->length);
-    bytes_reset(out);
-    z.next_out = bytes_reserve(out, bound);
-    z.avail_out = (uInt)bound;
-    CHECK_INT(deflate(&z, Z_FINISH), ==, Z_STREAM_END);
-    out->length = z.total_out;
-    deflateEnd(&z);
-}
-
 static int64_t end_of(struct otlp_http *http, int64_t end_mono_ns)
 {
     const int64_t cut_mono_ns = atomic_load(&http->cut_mono_ns);
@@ -229,8 +210,9 @@ void otlp_http_post(struct otlp_http *http, const struct bytes *request, int64_t
     bytes_reset(&http->body);
     http->head_bytes = 0;
     http->trouble[0] = '\0';
+    bytes_reset(&http->packed);
     if (http->config->gzip)
-        gzip(&http->packed, request);
+        gzip_append(&http->packed, request);
     const struct bytes *sent = http->config->gzip ? &http->packed : request;
     http->curl.easy_setopt(http->easy, CURLOPT_POSTFIELDS, sent->data);
     http->curl.easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)sent->length);
