@@ -58,8 +58,10 @@ METRIC(WRITER_QUEUE_LIMIT, GAUGE, ADDER, "abacus_writer_queue_limit_adds", NONE,
        "So many may wait before more are refused.")
 METRIC(WRITER_BATCH, HISTOGRAM, ADDER, "abacus_writer_batch_adds", NONE, "", "", SIZE,
        "Adds a transaction: group commit at work.")
-METRIC(WRITER_REFUSED, COUNTER, ADDER, "abacus_writer_refused", NONE, "", "reason", NO,
-       "Adds not taken, nothing written. Reason: queue_full, backlog_full, expired, outbox_failed.")
+METRIC(
+    WRITER_REFUSED, COUNTER, ADDER, "abacus_writer_refused", NONE, "", "reason", NO,
+    "Adds refused. Reason: queue_full, backlog_full, expired: nothing is written; outbox_failed: "
+    "nothing, or nobody knows.")
 METRIC(ADDS, COUNTER, ADDER, "abacus_adds", NONE, "", "outcome", NO,
        "Adds that reached the outbox. Outcome: appended, repeated (a request id again), conflict.")
 
