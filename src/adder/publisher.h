@@ -13,10 +13,9 @@
 #include "kafka/client.h"
 
 // Events with librdkafka at a time. Each costs more than a kilobyte there (nine headers are nine
-// pieces of memory), and a full window is the most that the adder ever needs. It has to last for
-// two round trips, one request being on its way while the next gathers: 3072 in 2 x 10 ms are
-// 150,000 events a second.
-#define PUBLISHER_WINDOW 3072
+// pieces of memory), and a full window is the most that the adder ever needs. With 3072 it is a
+// megabyte less, but then the relay falls behind the adds under full load.
+#define PUBLISHER_WINDOW 4096
 
 struct publisher;
 
