@@ -55,6 +55,15 @@ stop_pid() {
     wait_until "$2" "process $1 to end" ended "$1" || kill -KILL "$1" 2>/dev/null || true
 }
 
+# check_go WHO: a Go from 1.21 on fetches by itself the version that a module asks for; Debian 12
+# has an older one.
+check_go() {
+    local version
+    version=$(go version | sed -n 's/.* go1\.\([0-9]*\).*/\1/p')
+    [ "${version:-0}" -ge 21 ] ||
+        fail "$1 needs Go 1.21 or later (here: $(go version)); see https://go.dev/dl"
+}
+
 # A port of 127.0.0.1 that nobody uses now.
 free_port() { free_port_like 0; }
 

@@ -12,18 +12,10 @@ source "$(dirname "$0")/lib.sh"
 parts=$root/tools/otelcol
 program=$cache/bin/abacus-otelcol-$(cat "$parts"/*.go "$parts"/go.* | sha256sum | cut -c 1-12)
 
-# A Go from 1.21 on fetches the version that go.mod asks for by itself; Debian 12 has an older one.
-check_go() {
-    local version
-    version=$(go version | sed -n 's/.* go1\.\([0-9]*\).*/\1/p')
-    [ "${version:-0}" -ge 21 ] ||
-        fail "the collector needs Go 1.21 or later (here: $(go version)); see https://go.dev/dl"
-}
-
 build_collector() {
     [ ! -x "$program" ] || return 0
     local started log=$program.log
-    check_go
+    check_go "the collector"
     started=$(now_ms)
     mkdir -p "$cache/bin"
     say "Building the collector, once, some minutes: ${program/#"$HOME"/\~}"

@@ -61,7 +61,7 @@ suite_tidy() {
         python3 "$root/tools/tidy.py" --build "$build"
 }
 suite_deploy() {
-    step deploy "Prometheus' rules and runbooks, Grafana's boards" \
+    step deploy "rules, runbooks, boards, workflows" \
         pytests "$build" "$root/tests/deploy"
 }
 suite_unit() {
