@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Container images, as the workflow `images` makes them. Needs Docker with buildx.
+#
+#   tools/ci/images.sh build          for this machine, as abacus-adder:$ABACUS_TAG and so on [dev]
+#   tools/ci/images.sh try            runs what `build` made, restricted as in production
+#   tools/ci/images.sh push           for this machine's architecture, to $ABACUS_REGISTRY as
+#                                     NAME:VERSION-ARCH, with SBOM and provenance
+#   tools/ci/images.sh join           makes NAME:VERSION of NAME:VERSION-amd64 and -arm64
+#   tools/ci/images.sh sign           signs NAME:VERSION with cosign, without a key
+#   tools/ci/images.sh release        gives NAME:VERSION the tag that moves: latest, or main
+#   tools/ci/images.sh version        says VERSION
+#
+# VERSION is $ABACUS_VERSION, else 1.2.3 for the git tag v1.2.3, else sha- and the commit.
+set -euo pipefail
+# shellcheck source=tools/lib.sh
+source "$(dirname "$0")/../lib.sh"
+
+programs=(adder totals cli)
+tag=${ABACUS_TAG:-dev}
+registry=${ABACUS_REGISTRY:-ghcr.io/abacus}
+registry=${registry,,} # a registry takes no capital letters, an owner's name may have some
+revision=$(git -C "$root" rev-parse HEAD)
+
+find_version() {
+    case ${GITHUB_REF:-} in
+    refs/tags/v*) say "${GITHUB_REF#refs/tags/v}" ;;
+    *) say "sha-${revision:0:12}" ;;
+    esac
+}
+version=${ABACUS_VERSION:-$(find_version)}
+
+architecture() {
+    case $(uname -m) in
+    x86_64) say amd64 ;;
+    aarch64) say arm64 ;;
+    *) fail "images are made for amd64 and arm64, this machine is $(uname -m)" ;;
+    esac
+}
+
+base_image() { sed -n 's/^BASE_IMAGE=//p' "$root/deploy/versions.env"; }
+
+# buildx PROGRAM ARGUMENT...
+buildx() {
+    local program=$1 source=${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY:-abacus}
+    shift
+    docker buildx build --file "$root/deploy/images/Dockerfile" --target "$program" \
+        --build-arg "BASE_IMAGE=${BASE_IMAGE:-$(base_image)}" --build-arg "VERSION=$version" \
+        --build-arg "REVISION=$revision" --label "org.opencontainers.image.source=$source" \
+        --build-arg "SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)" "$@" "$root"
+}
+
+build() {
+    local program cache_from=()
+    [ -z "${ABACUS_REGISTRY:-}" ] ||
+        cache_from=(--cache-from "type=registry,ref=$registry/abacus-cli:cache-$(architecture)")
+    for program in "${programs[@]}"; do
+        buildx "$program" --load --tag "abacus-$program:$tag" "${cache_from[@]}"
+    done
+}
+
+# As a user without rights, with a file system that cannot be written: each says its version.
+try() {
+    local program
+    for program in "${programs[@]}"; do
+        docker run --rm --read-only --cap-drop ALL --security-opt no-new-privileges \
+            --network none "abacus-$program:$tag" --version
+    done
+}
+
+push() {
+    local program ref arch
+    arch=$(architecture)
+    ref=$registry/abacus-cli:cache-$arch
+    for program in "${programs[@]}"; do
+        buildx "$program" --push --tag "$registry/abacus-$program:$version-$arch" \
+            --sbom true --provenance mode=max --cache-from "type=registry,ref=$ref" \
+            --cache-to "type=registry,ref=$ref,mode=max"
+    done
+}
+
+join() {
+    local program image
+    for program in "${programs[@]}"; do
+        image=$registry/abacus-$program:$version
+        docker buildx imagetools create --tag "$image" "$image-amd64" "$image-arm64"
+    done
+}
+
+# A signature is of a digest: a tag may be moved.
+sign() {
+    local program image digest
+    for program in "${programs[@]}"; do
+        image=$registry/abacus-$program
+        digest=$(docker buildx imagetools inspect "$image:$version" | sed -n 's/^Digest: *//p')
+        [[ $digest == sha256:* ]] || fail "$image:$version has no digest: was it pushed?"
+        cosign sign --yes --recursive "$image@$digest"
+    done
+}
+
+release() {
+    local program moving=main
+    [[ ${GITHUB_REF:-} != refs/tags/* ]] || moving=latest
+    for program in "${programs[@]}"; do
+        docker buildx imagetools create --tag "$registry/abacus-$program:$moving" \
+            "$registry/abacus-$program:$version"
+    done
+}
+
+case ${1:-} in
+build | try | push | join | sign | release) "$1" ;;
+version) say "$version" ;;
+*) usage_error "tools/ci/images.sh build | try | push | join | sign | release | version" ;;
+esac
