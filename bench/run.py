@@ -218,7 +218,8 @@ def main():
     unknown = set(options.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    names = options.names or [n for n in MEASUREMENTS if n != "kafka" or options.kafka]
+    needs_kafka = () if options.kafka else ("kafka", "telemetry")
+    names = options.names or [n for n in MEASUREMENTS if n not in needs_kafka]
     options.scratch.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="bench-") as folder:
         bench = Bench(options.build.absolute(), pathlib.Path(folder), options.seconds,
