@@ -31,7 +31,7 @@ BOARD = board(
              query(f"sum by (server) (abacus_http_connections{{{CHOSEN}}})", "{{server}}")),
         stat("Stream clients", "Who follows /v1/total/stream.", "as many as watch the total.",
              "short", query(f"sum(abacus_sse_clients{{{CHOSEN}}})")),
-        stat("Refused adds", "Adds not taken in the time shown; nothing was written of them.",
+        stat("Refused adds", "Adds not taken in the time shown, because of a limit or of the disk.",
              "0.", "locale",
              query(or_zero(f"sum(increase(abacus_writer_refused_total{{{CHOSEN}}}[$__range]))",
                            "abacus-adder")), limits=above(1, 100))),
