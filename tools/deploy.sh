@@ -22,7 +22,11 @@ Brings Abacus to a Kubernetes, waits, and checks that each add arrives once.
 
   --overlay NAME   a folder of deploy/k8s/overlays [that of the cluster; for CONTEXT: production]
   --tag TAG        the images' tag [dev; for CONTEXT with production: needed]
+  --wait-s S       how long pods may take to run; a new Kafka of three takes minutes [300]
   --no-build       images are there already
+  --prometheus URL the Prometheus that reads the cluster: is watched afterwards, through its alerts,
+                   failed adds and missing events
+  --watch-s S      for so long [300]
 
 Images of production come from \$ABACUS_REGISTRY [ghcr.io/abacus].
 What fails is rolled back to what ran before. Exit code 0: deployed and checked; 1: not; 2: usage.
@@ -39,13 +43,16 @@ kube_abacus() { kube --namespace abacus "$@"; }
 # --- what to deploy, and where ---
 deploy_read() { # ARGUMENT...
     deploy_target='' deploy_overlay='' deploy_tag='' deploy_build=yes
+    deploy_prometheus='' deploy_watch_s=300
+    local name
     while [ $# -gt 0 ]; do
         case $1 in
         -h | --help) deploy_help && exit 0 ;;
         --no-build) deploy_build= ;;
-        --overlay | --tag)
+        --overlay | --tag | --wait-s | --prometheus | --watch-s)
             [ $# -ge 2 ] || usage_error "deploy: $1 needs a value"
-            printf -v "deploy_${1#--}" '%s' "$2"
+            name=${1#--}
+            printf -v "deploy_${name//-/_}" '%s' "$2"
             shift
             ;;
         -*) usage_error "deploy: unknown option \"$1\"" ;;
@@ -56,6 +63,7 @@ deploy_read() { # ARGUMENT...
         esac
         shift
     done
+    [[ $deploy_wait_s =~ ^[1-9][0-9]{0,4}$ ]] || usage_error "deploy: --wait-s wants seconds"
     [ -n "$deploy_target" ] || usage_error "deploy: which cluster? kind, minikube or a context"
     deploy_defaults
 }
@@ -280,8 +288,22 @@ deploy_smoke_forwarded() {
         --totals "http://$forward_address"
 }
 
+# --- the watch: what only shows after some minutes. Who cannot see does not roll back. ---
+deploy_watch() { # UNIX_S: alerts that are older are not about this deployment
+    local code=0
+    [ -n "$deploy_prometheus" ] || return 0
+    title "Watching for $deploy_watch_s s"
+    python3 "$root/tools/ci/watch.py" --prometheus "$deploy_prometheus" --since "$1" \
+        --for-s "$deploy_watch_s" || code=$?
+    [ "$code" -le 1 ] ||
+        fail "deployed, and every add arrives, but the watch could not tell how it goes on"
+    return "$code"
+}
+
 # --- all of it ---
 deploy() {
+    local started
+    started=$(date +%s)
     deploy_read "$@"
     deploy_find_cluster
     trap forwards_end EXIT
@@ -294,5 +316,6 @@ deploy() {
     deploy_wait || deploy_failed "not all pods run"
     title "Checking that each add arrives once"
     deploy_smoke || deploy_failed "the smoke check failed"
+    deploy_watch "$started" || deploy_failed "the watch saw something wrong"
     title "${green}Deployed.$plain Its pods: kubectl --context $deploy_context -n abacus get pods"
 }

@@ -8,6 +8,7 @@
 #                                     NAME:VERSION-ARCH, with SBOM and provenance
 #   tools/ci/images.sh join           makes NAME:VERSION of NAME:VERSION-amd64 and -arm64
 #   tools/ci/images.sh sign           signs NAME:VERSION with cosign, without a key
+#   tools/ci/images.sh verify         fails unless the workflow of $GITHUB_REPOSITORY signed them
 #   tools/ci/images.sh release        gives NAME:VERSION the tag that moves: latest, or main
 #   tools/ci/images.sh version        says VERSION
 #
@@ -98,6 +99,17 @@ sign() {
     done
 }
 
+verify() {
+    local program
+    for program in "${programs[@]}"; do
+        cosign verify "$registry/abacus-$program:$version" \
+            --certificate-oidc-issuer https://token.actions.githubusercontent.com \
+            --certificate-identity-regexp \
+            "^https://github.com/${GITHUB_REPOSITORY:?OWNER/NAME}/.github/workflows/images.yml@" \
+            >/dev/null
+    done
+}
+
 release() {
     local program moving=main
     [[ ${GITHUB_REF:-} != refs/tags/* ]] || moving=latest
@@ -108,7 +120,7 @@ release() {
 }
 
 case ${1:-} in
-build | try | push | join | sign | release) "$1" ;;
+build | try | push | join | sign | verify | release) "$1" ;;
 version) say "$version" ;;
-*) usage_error "tools/ci/images.sh build | try | push | join | sign | release | version" ;;
+*) usage_error "tools/ci/images.sh build | try | push | join | sign | verify | release | version" ;;
 esac
