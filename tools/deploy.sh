@@ -242,7 +242,8 @@ deploy_failed() { # WHAT
 # --- the smoke check, through forwarded ports, so that it runs where this script runs ---
 forward() { # NAME WHAT PORT: sets forward_address to where that port of it is on this machine
     local log=$run/deploy/forward-$1.log
-    kube_abacus port-forward "$2" ":$3" >"$log" 2>&1 &
+    # Not by kube_abacus: the pid must be that of kubectl, not of a shell around it.
+    kubectl --context "$deploy_context" --namespace abacus port-forward "$2" ":$3" >"$log" 2>&1 &
     deploy_forwards+=($!)
     wait_until 20 "kubectl port-forward $2" grep -q '^Forwarding from 127' "$log" || return 1
     forward_address=$(sed -n 's/^Forwarding from \(127[0-9.:]*\) .*/\1/p' "$log")
