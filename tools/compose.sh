@@ -65,7 +65,7 @@ compose_check_ports() {
         [[ " ${ours//$'\n'/ } " != *" $port "* ]] || continue
         if port_taken "$port"; then
             variable=$(grep -o "ABACUS_[A-Z_]*_PORT:-$port" "$root/deploy/compose/compose.yaml" |
-                head -n 1 | cut -d : -f 1)
+                head -n 1 | cut -d : -f 1) || true
             fail "port $port of 127.0.0.1 is taken by another program (ss -ltnp says which);
   end that, or take another: ${variable:-the variable you set}=NUMBER ./abacus compose up"
         fi

@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 # Suites in a lane run one after another, lanes beside each other: most tests wait more than they
 # work. Within a lane, what fails fastest comes first.
 test_lanes=("tidy deploy unit clang fuzz observe" "asan tsan" "system interop crash")
-test_suites=${test_lanes[*]}
+test_suites="${test_lanes[*]} containers" # this one only by name: it needs a Docker engine
 
 step() { # NAME WHAT COMMAND...
     local name=$1 what=$2 log=$run/test/$1.log started
@@ -96,6 +96,10 @@ suite_interop() {
 suite_observe() {
     step observe "real collector and Prometheus: every span, panel, alert" \
         pytests "$build" "$root"/tests/system/test_observe_*.py
+}
+suite_containers() {
+    step containers "images and compose under a Docker engine" \
+        pytests "$build" -rs "$root/tests/containers"
 }
 suite_crash() {
     step crash "crash campaign, ${1:-60} rounds" crash_campaign --rounds "${1:-60}"
