@@ -42,7 +42,6 @@ struct consumer {
     // the thread's own
     rd_kafka_t *rk; // owned; NULL: between two clients
     bool fatal;     // rk is of no use any more
-    bool lost;      // the topic was gone; it may be another one now
     struct batch batch;
     rd_kafka_message_t *held;       // owned; the first of the next batch, or NULL
     char trouble[ERR_TEXT_MAX];     // what was last logged of the ledger; "": all is well
@@ -87,8 +86,6 @@ static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const c
         metric_add(METRIC_SERIES(METRIC_KAFKA_ERRORS, "consumer", rd_kafka_err2name(code)), 1);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         code = RD_KAFKA_RESP_ERR__TRANSPORT; // each retry says both
-    c->lost |= code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-               code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     if (code == c->poll_error || stopping(c))
         return;
     if (code != 0)
@@ -197,7 +194,6 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     const bool got = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     (void)rk;
     drop_in_hand(c);
-    c->lost |= got && partitions->cnt == 0;
     log_info("consumer", "rebalance: %s %d partitions", got ? "got" : "gave back", partitions->cnt);
     metric_add(METRIC_SERIES(METRIC_CONSUMER_REBALANCES, got ? "assigned" : "revoked"), 1);
     if (got)
@@ -218,20 +214,6 @@ static bool topics_ensure(struct consumer *c, struct err *err)
     int32_t ignored;
     return kafka_topic_ensure(c->rk, &c->config.topic, TOPICS_MS, &ignored, err) &&
            kafka_topic_ensure(c->rk, &c->config.dead_letter_topic, TOPICS_MS, &ignored, err);
-}
-
-// A topic that is made anew begins at 0, and may pass the place where we wait without our notice.
-// So it is looked for, and made if need be, as at the start; then the ledger is held against it.
-static void topic_find(struct consumer *c)
-{
-    struct err err;
-    if (!topics_ensure(c, &err))
-        return; // the next turn tries again
-    if (!positions_empty(c->positions)) {
-        err_set(&err, ERR_UNAVAILABLE, "topic %s was gone", c->config.topic.name);
-        reread(c, &err);
-    }
-    c->lost = !positions_compared(c->positions);
 }
 
 static void subscribe(struct consumer *c)
@@ -281,17 +263,11 @@ static const struct kafka_property fixed[] = {
 
 // Events as soon as they are there, and little memory for those that wait.
 static const struct kafka_property defaults[] = {
-    {"fetch.min.bytes", "1"},
-    {"fetch.wait.max.ms", "100"},
-    {"queued.min.messages", "3000"},
-    {"max.partition.fetch.bytes", "65536"},
+    {"fetch.min.bytes", "1"},          {"fetch.wait.max.ms", "100"},
+    {"queued.min.messages", "3000"},   {"max.partition.fetch.bytes", "65536"},
     {"session.timeout.ms", "6000"}, // a restart after a crash waits for the dead member's end
-    {"heartbeat.interval.ms", "2000"},
-    {"max.poll.interval.ms", "300000"},
-    {"socket.nagle.disable", "true"},
-    {"reconnect.backoff.max.ms", "1000"},
-    // To notice a topic that comes or goes: by default after up to five minutes.
-    {"topic.metadata.refresh.interval.ms", "5000"},
+    {"heartbeat.interval.ms", "2000"}, {"max.poll.interval.ms", "300000"},
+    {"socket.nagle.disable", "true"},  {"reconnect.backoff.max.ms", "1000"},
 };
 
 // Since 2.2 the pause of a full queue is an option, where positions_nudge could not shorten it.
@@ -374,8 +350,6 @@ static void *consumer_run(void *arg)
         positions_ask_ends(c->positions);
         if (c->fatal)
             client_renew(c);
-        else if (c->lost)
-            topic_find(c);
     }
     drop_in_hand(c);
     if (c->rk != NULL)

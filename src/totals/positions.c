@@ -200,52 +200,10 @@ bool positions_reread(struct positions *p, struct err *err)
     return ok;
 }
 
-bool positions_empty(struct positions *p)
-{
-    return p->count == 0;
-}
-
-bool positions_compared(struct positions *p)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        if (p->places[i].end < 0)
-            return false;
-    }
-    return true;
-}
-
-// Returns when librdkafka's own thread has done all that was asked of it before.
-static void client_sync(rd_kafka_t *rk)
-{
-    rd_kafka_topic_partition_list_t *ignored;
-    if (rd_kafka_assignment(rk, &ignored) == 0)
-        rd_kafka_topic_partition_list_destroy(ignored);
-}
-
-// From 2.0 until 2.5, librdkafka leaves a mark in the queue of a partition that is taken away. The
-// mark holds the partition, which holds the queue: when the topic goes too, nothing ends that, and
-// rd_kafka_destroy waits forever (its issue 4362). So the queues are emptied here; they are held
-// meanwhile, since a partition of a topic that is gone is not found by its name any more.
-static void unassign(struct positions *p)
-{
-    rd_kafka_queue_t **queues = xcalloc(p->count + 1, sizeof(rd_kafka_queue_t *));
-    for (size_t i = 0; i < p->count; i++)
-        queues[i] = rd_kafka_queue_get_partition(p->rk, p->topic, p->places[i].partition);
-    rd_kafka_assign(p->rk, NULL);
-    client_sync(p->rk);
-    for (size_t i = 0; i < p->count; i++) {
-        rd_kafka_message_t *m = rd_kafka_consume_queue(queues[i], 0);
-        if (m != NULL)
-            rd_kafka_message_destroy(m);
-        rd_kafka_queue_destroy(queues[i]);
-    }
-    free(queues);
-}
-
 void positions_revoke(struct positions *p)
 {
     positions_report(p, true);
-    unassign(p);
+    rd_kafka_assign(p->rk, NULL);
     places_replace(p, NULL, 0);
 }
 

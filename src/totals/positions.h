@@ -22,10 +22,6 @@ MUST_USE bool positions_assign(struct positions *p, rd_kafka_topic_partition_lis
                                struct err *err);
 // The same partitions again, because the ledger moved without us.
 MUST_USE bool positions_reread(struct positions *p, struct err *err);
-bool positions_empty(struct positions *p); // no partition is ours
-// Whether Kafka said where each partition of ours ends, so that the ledger's place was held
-// against it.
-bool positions_compared(struct positions *p);
 void positions_revoke(struct positions *p);
 
 // A topic made anew may be longer than the old one was, so that the ledger's place is in it and
