@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CAPACITY_FIRST 256
+#define UTF8_TAIL_MAX  3 // bytes of a character after its first
 
 void bytes_clear(struct bytes *b)
 {
@@ -82,6 +83,17 @@ size_t bytes_utf8_length(const uint8_t *text, size_t left)
     const bool surrogate = first == 0xed && text[1] >= 0xa0;
     const bool too_high = first == 0xf4 && text[1] >= 0x90;
     return overlong || surrogate || too_high ? 0 : length;
+}
+
+size_t bytes_utf8_cut(const char *text, size_t max)
+{
+    size_t length = strnlen(text, max + 1);
+    if (length <= max)
+        return length;
+    length = max;
+    for (int back = 0; back < UTF8_TAIL_MAX && ((uint8_t)text[length] & 0xc0) == 0x80; back++)
+        length--;
+    return length;
 }
 
 // On a terminal the others would be obeyed: C0, DEL, and C1, which UTF-8 writes in two bytes.

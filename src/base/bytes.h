@@ -29,6 +29,19 @@ void bytes_printf(struct bytes *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Length of the well-formed UTF-8 sequence at text (RFC 3629 §4), 0 if there is none. left: > 0.
 size_t bytes_utf8_length(const uint8_t *text, size_t left);
 
+// What a hexadecimal digit of either case stands for; -1: it is none.
+static inline int hex_digit_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    const char lower = (char)(digit | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// How much of a text to take: at most max bytes, and no part of a character at the end. What is not
+// UTF-8 is cut anywhere.
+size_t bytes_utf8_cut(const char *text, size_t max);
+
 // The text as a JSON string with its quotes (RFC 8259 §7). Bytes that are not UTF-8 become U+FFFD.
 void bytes_append_json_string(struct bytes *b, const char *text, size_t length);
 

@@ -81,24 +81,10 @@ struct entry {
     size_t count;
 };
 
-#define UTF8_MAX 4
-
-// How much of a text to take: at most max bytes, and no part of a character at the end.
-static size_t cut(const char *text, size_t max)
-{
-    size_t length = strnlen(text, max + 1);
-    if (length <= max)
-        return length;
-    length = max;
-    while (length > max - (UTF8_MAX - 1) && ((uint8_t)text[length] & 0xc0) == 0x80)
-        length--;
-    return length;
-}
-
 static void append_value(struct bytes *line, const struct log_field *field)
 {
     if (field->text != NULL)
-        bytes_append_json_string(line, field->text, cut(field->text, FIELD_MAX));
+        bytes_append_json_string(line, field->text, bytes_utf8_cut(field->text, FIELD_MAX));
     else
         bytes_printf(line, "%" PRId64, field->number);
 }
@@ -151,7 +137,7 @@ static void append_pair(struct bytes *line, const struct log_field *field)
 {
     bytes_printf(line, " %s=", field->name);
     if (field->text != NULL && is_word(field->text))
-        bytes_append(line, field->text, cut(field->text, FIELD_MAX));
+        bytes_append(line, field->text, bytes_utf8_cut(field->text, FIELD_MAX));
     else
         append_value(line, field);
 }
@@ -231,7 +217,8 @@ static void say(struct entry *entry, const char *fmt, va_list args)
         return;
     char message[MESSAGE_MAX];
     if (vsnprintf(message, sizeof(message), fmt, args) >= MESSAGE_MAX)
-        memcpy(message + cut(message, MESSAGE_MAX - sizeof(ellipsis)), ellipsis, sizeof(ellipsis));
+        memcpy(message + bytes_utf8_cut(message, MESSAGE_MAX - sizeof(ellipsis)), ellipsis,
+               sizeof(ellipsis));
     entry->message = message;
     emit(entry);
 }

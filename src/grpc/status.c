@@ -39,20 +39,12 @@ void grpc_message_encode(struct bytes *out, const char *text, size_t length)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    const char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 void grpc_message_decode(struct bytes *out, const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         const bool room = text[i] == '%' && length - i > 2;
-        const int high = room ? hex_digit(text[i + 1]) : -1;
-        const int low = room ? hex_digit(text[i + 2]) : -1;
+        const int high = room ? hex_digit_value(text[i + 1]) : -1;
+        const int low = room ? hex_digit_value(text[i + 2]) : -1;
         const bool escaped = high >= 0 && low >= 0;
         const uint8_t byte = (uint8_t)(escaped ? high << 4 | low : text[i]);
         bytes_append(out, &byte, 1);

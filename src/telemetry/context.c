@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/context.h"
 
+#include "base/bytes.h"
+
 #include <string.h>
 #include <sys/random.h>
 
@@ -38,16 +40,11 @@ static bool is_id(const char *text, size_t length)
     return is_hex(text, length) && !zero;
 }
 
-static int hex_value(char digit)
-{
-    return digit <= '9' ? digit - '0' : digit - 'a' + 10;
-}
-
 // What we pass on is of version 00, which knows two flags: sampled and random-trace-id. The others
 // must be zero.
 static char known_flags(char low_digit)
 {
-    return (char)('0' + (hex_value(low_digit) & (FLAG_SAMPLED | FLAG_RANDOM)));
+    return (char)('0' + (hex_digit_value(low_digit) & (FLAG_SAMPLED | FLAG_RANDOM)));
 }
 
 static bool is_valid(const char *text, size_t length)
@@ -104,7 +101,7 @@ uint64_t trace_context_random(const struct trace_context *context)
 {
     uint64_t number = 0;
     for (int i = TRACE_AT + TRACE_ID_LENGTH - RANDOM_DIGITS; i < TRACE_AT + TRACE_ID_LENGTH; i++)
-        number = number << 4 | (uint64_t)hex_value(context->traceparent[i]);
+        number = number << 4 | (uint64_t)hex_digit_value(context->traceparent[i]);
     return number;
 }
 

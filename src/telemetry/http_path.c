@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/http_path.h"
 
-#include <string.h>
+#include "base/bytes.h"
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    const char lower = (char)(digit | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+#include <string.h>
 
 // The byte at text, which takes 3 characters when it is encoded. -1: wrong encoding.
 static int byte_at(const char *text, size_t *taken)
@@ -17,8 +11,8 @@ static int byte_at(const char *text, size_t *taken)
     *taken = 1;
     if (text[0] != '%')
         return (unsigned char)text[0];
-    const int high = hex_value(text[1]);
-    const int low = high < 0 ? -1 : hex_value(text[2]);
+    const int high = hex_digit_value(text[1]);
+    const int low = high < 0 ? -1 : hex_digit_value(text[2]);
     *taken = 3;
     return low < 0 ? -1 : high * 16 + low;
 }

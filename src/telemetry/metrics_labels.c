@@ -29,24 +29,12 @@ void metric_escape(struct bytes *out, const char *text, size_t length, bool quot
     }
 }
 
-// How many bytes of the text stay: never half a character. What is not UTF-8 is cut anywhere.
-static size_t cut(const char *text)
-{
-    size_t length = strnlen(text, METRIC_LABEL_BYTES + 1);
-    if (length <= METRIC_LABEL_BYTES)
-        return length;
-    length = METRIC_LABEL_BYTES;
-    for (size_t back = 0; back < 3 && ((uint8_t)text[length] & 0xc0) == 0x80; back++)
-        length--;
-    return length;
-}
-
 static void label(struct bytes *out, const char *name, size_t name_length, const char *value)
 {
     bytes_append_text(out, out->length > 0 ? "," : "");
     bytes_append(out, name, name_length);
     bytes_append_text(out, "=\"");
-    metric_escape(out, value, cut(value), true);
+    metric_escape(out, value, bytes_utf8_cut(value, METRIC_LABEL_BYTES), true);
     bytes_append_text(out, "\"");
 }
 

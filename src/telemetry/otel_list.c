@@ -45,12 +45,6 @@ void otel_list_clear(struct otel_list *list)
     list->count = 0;
 }
 
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef0123456789ABCDEF", *at = strchr(digits, c);
-    return c == '\0' || at == NULL ? -1 : (int)((at - digits) % 16);
-}
-
 // In place. A zero byte would end the text early.
 static bool percent_decode(char *text)
 {
@@ -60,7 +54,7 @@ static bool percent_decode(char *text)
             *to++ = *at;
             continue;
         }
-        const int high = hex_digit(at[1]), low = high < 0 ? -1 : hex_digit(at[2]);
+        const int high = hex_digit_value(at[1]), low = high < 0 ? -1 : hex_digit_value(at[2]);
         if (low < 0 || high + low == 0)
             return false;
         *to++ = (char)(high * 16 + low);

@@ -69,23 +69,19 @@ static void texts_clear(struct texts *texts)
 }
 
 // --- ids and flags ---
-static uint8_t hex_value(char digit)
-{
-    return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-}
-
 // digits: of a context that has been checked.
 static ProtobufCBinaryData id_bytes(const char *digits, uint8_t *out)
 {
     const size_t length = strlen(digits) / 2;
     for (size_t i = 0; i < length; i++)
-        out[i] = (uint8_t)(hex_value(digits[2 * i]) << 4 | hex_value(digits[2 * i + 1]));
+        out[i] =
+            (uint8_t)(hex_digit_value(digits[2 * i]) << 4 | hex_digit_value(digits[2 * i + 1]));
     return (ProtobufCBinaryData){length, out};
 }
 
 static uint32_t flags_of(const struct trace_context *context, bool remote)
 {
-    return hex_value(context->traceparent[FLAGS_AT + 1]) | FLAG_KNOWN |
+    return (uint32_t)hex_digit_value(context->traceparent[FLAGS_AT + 1]) | FLAG_KNOWN |
            (remote ? (uint32_t)FLAG_REMOTE : 0);
 }
 

@@ -110,6 +110,38 @@ static void what_a_terminal_would_obey_becomes_blank(void **state)
     }
 }
 
+static void a_text_is_cut_between_characters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t max, taken;
+    } table[] = {
+        {"", 3, 0},
+        {"abc", 3, 3},
+        {"abcd", 3, 3},
+        {"ab\xc3\xa9", 3, 2},
+        {"\xe2\x82\xac\xe2\x82\xac", 5, 3},
+        {"a\xf0\x9f\xa7\xae", 4, 1},
+        {"a\xf0\x9f\xa7\xae", 5, 5},
+        {"a\x80\x80\x80\x80\x80", 5, 2}, // not UTF-8
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        const size_t taken = bytes_utf8_cut(table[i].text, table[i].max);
+        EXPECT(taken == table[i].taken, "row %zu: %zu, want %zu", i, taken, table[i].taken);
+    }
+}
+
+static void a_hexadecimal_digit_has_a_value(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789abcdefABCDEF", others[] = "/:@G`g\x10\x16\x90 ";
+    for (int i = 0; digits[i] != '\0'; i++)
+        assert_int_equal(hex_digit_value(digits[i]), i < 16 ? i : i - 6);
+    for (size_t i = 0; i < sizeof(others); i++) // the zero at the end too
+        assert_int_equal(hex_digit_value(others[i]), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +150,8 @@ int main(void)
         cmocka_unit_test(reserved_room_is_there),
         cmocka_unit_test(json_strings_are_always_valid_json),
         cmocka_unit_test(what_a_terminal_would_obey_becomes_blank),
+        cmocka_unit_test(a_text_is_cut_between_characters),
+        cmocka_unit_test(a_hexadecimal_digit_has_a_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
