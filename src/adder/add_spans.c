@@ -3,11 +3,9 @@
 
 #include "base/clock.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
-#define NAME_BYTES       272 // "send " and a topic, which Kafka limits to 249
-#define MESSAGE_ID_BYTES (UUID_LENGTH + 24)
+#define NAME_BYTES 272 // "send " and a topic, which Kafka limits to 249
 
 // --- SERVER ---
 static void sent_along(struct grpc_call *call, struct trace_context *context)
@@ -115,10 +113,10 @@ static void send_describe(struct span *span, const struct send_place *place)
 void add_span_send(const struct send_place *place, const struct send_event *event, int64_t offset,
                    const char *error)
 {
-    char name[NAME_BYTES], message_id[MESSAGE_ID_BYTES], partition[16];
+    char name[NAME_BYTES], message_id[EVENT_ID_BYTES], partition[INT64_TEXT_BYTES];
     snprintf(name, sizeof(name), "send %s", place->topic);
-    snprintf(message_id, sizeof(message_id), "%s/%" PRId64, event->source.text, event->sequence);
-    snprintf(partition, sizeof(partition), "%" PRId32, place->partition);
+    event_id_format(message_id, &event->source, event->sequence);
+    int64_format(partition, place->partition);
     struct span span = {
         .name = name,
         .kind = SPAN_CLIENT,

@@ -111,10 +111,8 @@ static bool read_sequence(struct text text, int64_t *sequence, struct err *err)
 // One event has one id: what is said twice must agree.
 static bool check_id(struct text id, const struct event *event, struct err *err)
 {
-    char want[UUID_LENGTH + 1 + INT64_TEXT_BYTES];
-    memcpy(want, event->source.text, UUID_LENGTH);
-    want[UUID_LENGTH] = '/';
-    const size_t length = UUID_LENGTH + 1 + int64_format(want + UUID_LENGTH + 1, event->sequence);
+    char want[EVENT_ID_BYTES];
+    const size_t length = event_id_format(want, &event->source, event->sequence);
     return is(id, want, length) || dead(err, ATTRIBUTE_ID, id, "must be <source>/<sequence>");
 }
 

@@ -4,7 +4,6 @@
 #include "event/event.h"
 
 #include "base/clock.h"
-#include "base/int128.h"
 #include "event/attributes.h"
 
 #include <assert.h>
@@ -13,7 +12,6 @@
 // The longest value: three numbers and {"a":"","b":"","sum":""}.
 static_assert(3 * (INT64_TEXT_BYTES - 1) + 24 < EVENT_VALUE_BYTES, "a value fits");
 
-#define ID_BYTES     (UUID_LENGTH + 1 + INT64_TEXT_BYTES)
 #define SOURCE_BYTES (sizeof(EVENT_SOURCE_PREFIX) + UUID_LENGTH)
 
 static const struct {
@@ -61,14 +59,19 @@ static void write_value(struct event_value *value, const struct event *event)
     value->length = (size_t)(at - value->text) - 1; // without the NUL
 }
 
+size_t event_id_format(char out[EVENT_ID_BYTES], const struct uuid *source, int64_t sequence)
+{
+    char *at = put(out, source->text, UUID_LENGTH);
+    *at++ = '/';
+    at += int64_format(at, sequence);
+    return (size_t)(at - out);
+}
+
 static void add_identity(rd_kafka_headers_t *headers, const struct event *event)
 {
-    char id[ID_BYTES], source[SOURCE_BYTES];
-    char *at = put(id, event->source.text, UUID_LENGTH);
-    *at++ = '/';
-    at += int64_format(at, event->sequence);
-    add(headers, ATTRIBUTE_ID, id, (size_t)(at - id));
-    at = put(source, EVENT_SOURCE_PREFIX, sizeof(EVENT_SOURCE_PREFIX) - 1);
+    char id[EVENT_ID_BYTES], source[SOURCE_BYTES];
+    add(headers, ATTRIBUTE_ID, id, event_id_format(id, &event->source, event->sequence));
+    char *at = put(source, EVENT_SOURCE_PREFIX, sizeof(EVENT_SOURCE_PREFIX) - 1);
     at = put(at, event->source.text, UUID_LENGTH);
     add(headers, ATTRIBUTE_SOURCE, source, (size_t)(at - source));
 }

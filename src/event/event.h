@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/int128.h"
 #include "base/uuid.h"
 #include "telemetry/context.h"
 
@@ -35,6 +36,10 @@ struct event_value {
     char text[EVENT_VALUE_BYTES];
     size_t length;
 };
+
+// "<source>/<sequence>", the event's name for ever (ce_id). Returns its length.
+#define EVENT_ID_BYTES (UUID_LENGTH + 1 + INT64_TEXT_BYTES)
+size_t event_id_format(char out[EVENT_ID_BYTES], const struct uuid *source, int64_t sequence);
 
 // The value and the headers; the key is event->source.text. The header list is owned by the caller
 // (librdkafka takes it with a successful produce).

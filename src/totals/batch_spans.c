@@ -4,7 +4,6 @@
 #include "base/int128.h"
 #include "telemetry/trace.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -80,13 +79,13 @@ static struct span process_span(const struct telling *t)
 // Texts that a span borrows.
 struct event_texts {
     char partition[INT64_TEXT_BYTES];
-    char id[UUID_LENGTH + 1 + INT64_TEXT_BYTES];
+    char id[EVENT_ID_BYTES];
     char source[sizeof(EVENT_SOURCE_PREFIX) + UUID_LENGTH];
 };
 
 static void describe_event(struct span *span, struct event_texts *texts, const struct event *event)
 {
-    snprintf(texts->id, sizeof(texts->id), "%s/%" PRId64, event->source.text, event->sequence);
+    event_id_format(texts->id, &event->source, event->sequence);
     snprintf(texts->source, sizeof(texts->source), EVENT_SOURCE_PREFIX "%s", event->source.text);
     span_text(span, "messaging.kafka.message.key", event->source.text);
     span_text(span, "messaging.message.id", texts->id);
@@ -118,7 +117,7 @@ static void tell_event(const struct telling *t, size_t index)
     span.parent_remote = true;
     span.links = &entry->event.context;
     span.links_count = 1;
-    snprintf(texts.partition, sizeof(texts.partition), "%" PRId32, entry->partition);
+    int64_format(texts.partition, entry->partition);
     span_text(&span, "messaging.destination.partition.id", texts.partition);
     span_number(&span, "messaging.kafka.offset", entry->offset);
     if (!entry->dead_letter)
