@@ -26,7 +26,7 @@ FILE_LINES = 500
 # adder and totals share nothing but the event, and the command line is a client of both.
 MAY_INCLUDE = {
     "base": set(),
-    "store": {"base"},
+    "store": {"base", "telemetry"},
     "grpc": {"base"},
     "telemetry": {"base"},
     "kafka": {"base"},

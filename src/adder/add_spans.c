@@ -2,6 +2,7 @@
 #include "adder/add_spans.h"
 
 #include "base/clock.h"
+#include "store/observe.h"
 
 #include <stdio.h>
 
@@ -67,20 +68,6 @@ void add_span_end(struct grpc_call *call, const struct writer_job *job, enum grp
 }
 
 // --- INSERT ---
-static void insert_describe(struct span *span, size_t batch, const struct err *err)
-{
-    span_text(span, "db.system.name", "sqlite");
-    span_text(span, "db.collection.name", "outbox");
-    span_text(span, "db.operation.name", "INSERT");
-    span_text(span, "db.query.summary", span->name);
-    if (batch >= 2)
-        span_number(span, "db.operation.batch.size", (int64_t)batch);
-    if (err != NULL) {
-        span_text(span, "error.type", err_name(err->code));
-        span->error = err->text;
-    }
-}
-
 void add_spans_insert(struct writer_job *const *jobs, size_t n, const struct insert_times *times,
                       const struct err *err)
 {
@@ -92,7 +79,7 @@ void add_spans_insert(struct writer_job *const *jobs, size_t n, const struct ins
         .begin_unix_us = times->begin_unix_us,
         .end_unix_us = times->end_unix_us,
     };
-    insert_describe(&span, n, err);
+    store_span_describe(&span, &(struct store_transaction){"outbox", "INSERT", n, err});
     for (size_t i = 0; i < n; i++) {
         span.parent = jobs[i]->add.context;
         if (jobs[i]->traced && trace_begin(&span.parent, &span.context))

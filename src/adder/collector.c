@@ -2,7 +2,7 @@
 #include "adder/collector.h"
 
 #include "base/clock.h"
-#include "store/usage.h"
+#include "store/observe.h"
 
 static int64_t age_ns(int64_t since_unix_us)
 {
@@ -20,17 +20,6 @@ static void collect_outbox(struct metrics_scrape *scrape, const struct collector
     METRIC_PUT(scrape, METRIC_OUTBOX_BACKLOG, stats.appended - stats.published);
     METRIC_PUT(scrape, METRIC_OUTBOX_BACKLOG_LIMIT, c->config->backlog_max);
     METRIC_PUT(scrape, METRIC_OUTBOX_OLDEST_AGE, age_ns(stats.oldest_unix_us));
-}
-
-static void collect_store(struct metrics_scrape *scrape, const char *path)
-{
-    struct store_usage usage;
-    if (!store_usage(path, &usage))
-        return;
-    METRIC_PUT(scrape, METRIC_STORE_FILE, usage.file_bytes, "outbox");
-    METRIC_PUT(scrape, METRIC_STORE_WAL, usage.wal_bytes, "outbox");
-    METRIC_PUT(scrape, METRIC_STORE_DISK_FREE, usage.disk_free_bytes, "outbox");
-    METRIC_PUT(scrape, METRIC_STORE_DISK_SIZE, usage.disk_size_bytes, "outbox");
 }
 
 static void collect_writer(struct metrics_scrape *scrape, const struct collector *c)
@@ -58,7 +47,7 @@ void collector_collect(struct metrics_scrape *scrape, void *ctx)
 {
     const struct collector *c = ctx;
     collect_outbox(scrape, c);
-    collect_store(scrape, c->config->outbox);
+    store_files_put(scrape, "outbox", c->config->outbox);
     collect_writer(scrape, c);
     collect_relay(scrape, c->relay);
     collect_server(scrape, c->server);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // store: what the outbox and the ledger both need of SQLite: open one file safely, prepare and step
-// statements, and say in one line what is wrong with a file. Uses base only.
+// statements, and say in one line what is wrong with a file. Uses base, telemetry (observe.h).
 //
 // A store file is claimed by one process at a time: an flock on `PATH.lock`, which holds the pid of
 // the owner, goes with the process however it dies. A file says what it is by its application_id

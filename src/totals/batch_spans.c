@@ -2,6 +2,7 @@
 #include "totals/batch_spans.h"
 
 #include "base/int128.h"
+#include "store/observe.h"
 #include "telemetry/trace.h"
 
 #include <stdio.h>
@@ -52,13 +53,8 @@ static void tell_transaction(const struct telling *t, const struct trace_context
     if (!t->attempt->transaction || !trace_begin(parent, &span.context))
         return;
     span.parent = *parent;
-    span_text(&span, "db.system.name", "sqlite");
-    span_text(&span, "db.collection.name", "ledger");
-    span_text(&span, "db.operation.name", "UPDATE");
-    span_text(&span, "db.query.summary", "UPDATE ledger");
-    if (t->batch->count >= 2)
-        span_number(&span, "db.operation.batch.size", (int64_t)t->batch->count);
-    fail_with_attempt(&span, t->attempt);
+    store_span_describe(
+        &span, &(struct store_transaction){"ledger", "UPDATE", t->batch->count, t->attempt->err});
     trace_end(&span);
 }
 

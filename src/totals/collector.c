@@ -2,7 +2,7 @@
 #include "totals/collector.h"
 
 #include "base/int128.h"
-#include "store/usage.h"
+#include "store/observe.h"
 
 #include <stdlib.h>
 
@@ -66,18 +66,6 @@ void collector_put_ledger(struct metrics_scrape *scrape, struct ledger *ledger)
     put_dead_letters(scrape, ledger);
 }
 
-static void put_file(struct metrics_scrape *scrape, const char *path)
-{
-    static const char store[] = "ledger";
-    struct store_usage usage;
-    if (!store_usage(path, &usage))
-        return;
-    METRIC_PUT(scrape, METRIC_STORE_FILE, usage.file_bytes, store);
-    METRIC_PUT(scrape, METRIC_STORE_WAL, usage.wal_bytes, store);
-    METRIC_PUT(scrape, METRIC_STORE_DISK_FREE, usage.disk_free_bytes, store);
-    METRIC_PUT(scrape, METRIC_STORE_DISK_SIZE, usage.disk_size_bytes, store);
-}
-
 // --- the consumer ---
 static void put_lag(struct metrics_scrape *scrape, const struct consumer_partition *p)
 {
@@ -104,7 +92,7 @@ void collector_run(struct metrics_scrape *scrape, void *ctx)
 {
     const struct collector *c = ctx;
     collector_put_ledger(scrape, c->ledger);
-    put_file(scrape, c->ledger_path);
+    store_files_put(scrape, "ledger", c->ledger_path);
     put_partitions(scrape, c->consumer);
     METRIC_PUT(scrape, METRIC_SSE_CLIENTS, (int64_t)stream_hub_count(c->streams));
 }
