@@ -63,6 +63,21 @@ static void put_stat(struct metrics_scrape *scrape)
     METRIC_PUT(scrape, METRIC_PROCESS_UPTIME, boot_ns() - start_ns);
 }
 
+// Not getrusage's ru_maxrss: that survives exec, and so is often the peak of whoever started us.
+static void put_memory_peak(struct metrics_scrape *scrape)
+{
+    FILE *file = fopen("/proc/self/status", "re");
+    if (file == NULL)
+        return;
+    char line[256];
+    long long kib;
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (sscanf(line, "VmHWM: %lld kB", &kib) == 1)
+            METRIC_PUT(scrape, METRIC_PROCESS_MEMORY_PEAK, (int64_t)kib * 1024);
+    }
+    fclose(file);
+}
+
 static int64_t timeval_ns(struct timeval time)
 {
     return time.tv_sec * NS_PER_S + time.tv_usec * NS_PER_US;
@@ -74,7 +89,6 @@ static void put_usage(struct metrics_scrape *scrape)
     CHECK_INT(getrusage(RUSAGE_SELF, &usage), ==, 0);
     METRIC_PUT(scrape, METRIC_PROCESS_CPU, timeval_ns(usage.ru_utime), "user");
     METRIC_PUT(scrape, METRIC_PROCESS_CPU, timeval_ns(usage.ru_stime), "system");
-    METRIC_PUT(scrape, METRIC_PROCESS_MEMORY_PEAK, usage.ru_maxrss * INT64_C(1024));
     METRIC_PUT(scrape, METRIC_PROCESS_FAULTS, usage.ru_minflt, "minor");
     METRIC_PUT(scrape, METRIC_PROCESS_FAULTS, usage.ru_majflt, "major");
     METRIC_PUT(scrape, METRIC_PROCESS_SWITCHES, usage.ru_nvcsw, "voluntary");
@@ -107,6 +121,7 @@ static void put_log(struct metrics_scrape *scrape)
 void process_metrics_put(struct metrics_scrape *scrape)
 {
     put_stat(scrape);
+    put_memory_peak(scrape);
     put_usage(scrape);
     put_files(scrape);
     put_log(scrape);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/metrics of both services, read by Prometheus's own parsers and held against the table."""
 import gzip
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -152,3 +153,11 @@ def test_promtool_has_nothing_to_say_but_about_the_conventions(busy):
         found = [line for line in (done.stdout + done.stderr).splitlines()
                  if not line.startswith(tuple(NAMED_BY_OTEL))]
         assert not found and done.returncode in (0, 3), done  # 3: it read all, and has advice
+
+
+def test_the_peak_of_memory_is_the_service_s_own(busy):
+    for service in (busy.adder, busy.totals):  # started by this process, which has had more
+        peak = scrape(service).value("abacus_process_memory_peak_bytes")
+        status = pathlib.Path(f"/proc/{service.pid}/status").read_text(encoding="ascii")
+        later = int(status.split("VmHWM:")[1].split()[0]) * 1024
+        assert 0 < peak <= later, service.name
