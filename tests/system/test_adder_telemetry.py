@@ -83,16 +83,6 @@ def all_acknowledged(adder):
     return wait_until(done, "all sums to be acknowledged")
 
 
-@contextlib.contextmanager
-def outbox_held(adder):
-    """Another writer in the outbox: no commit gets through."""
-    path = adder.command[adder.command.index("--outbox") + 1]
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        yield
-        db.execute("ROLLBACK")
-
-
 # --- metrics ---
 def test_metrics_agree_with_what_was_done(make_adder):
     adder = make_adder()
@@ -137,7 +127,7 @@ def test_commits_that_fail_show_until_they_work_again(make_adder):
     adder = make_adder()
     with adder.client() as client:
         add(client, 1, 1)
-        with outbox_held(adder):
+        with adder.store_held():
             assert add(client, 2, 2) == grpc.StatusCode.UNAVAILABLE
             metrics = scrape(adder)
             assert metrics.value(REFUSED, reason="outbox_failed") == 1
@@ -270,7 +260,7 @@ def test_a_refused_add_has_a_span_too(make_adder, collector):
     adder = make_adder(collector.environment())
     with adder.client() as client:
         assert add(client, INT64_MAX, 1, traceparent()) == grpc.StatusCode.OUT_OF_RANGE
-        with outbox_held(adder):
+        with adder.store_held():
             assert add(client, 1, 1, traceparent()) == grpc.StatusCode.UNAVAILABLE
     mistaken, failed = collector.wait_for_spans(ADD, 2)
     assert attributes(mistaken)["rpc.response.status_code"] == "OUT_OF_RANGE"

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What totals tells of itself: its metrics agree with what REST says, its log lines name the event
 they speak of. (Its spans: test_totals_traces.py.)"""
-import contextlib
 import datetime
 import itertools
 import json
-import sqlite3
 import time
 
 import pytest
@@ -148,21 +146,11 @@ def test_a_topic_made_by_us_says_when_kafka_had_a_message(tmp_path, shared_kafka
     assert kind == log_append_time and milliseconds > 1
 
 
-@contextlib.contextmanager
-def ledger_held(totals):
-    """Another writer in the ledger: no commit of totals gets through."""
-    path = totals.command[totals.command.index("--ledger") + 1]
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        yield
-        db.execute("ROLLBACK")
-
-
 def test_lag_grows_in_events_and_seconds_until_the_ledger_commits_again(make_totals):
     totals = make_totals()
     send(totals, 1)
     totals.wait_for_total(1, 1)
-    with ledger_held(totals):
+    with totals.store_held():
         for sequence in (2, 3, 4):
             send(totals, sequence)
         behind = wait_for_metrics(

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The spans of totals, as a collector gets them: in the trace of each add, or one trace a batch."""
-import contextlib
 import itertools
 import secrets
-import sqlite3
 
 import pytest
 
@@ -151,12 +149,9 @@ def test_a_dead_letter_shows_as_an_error_in_its_trace(make_totals, collector):
 def test_each_failed_attempt_to_commit_is_a_span_with_an_error(make_totals, collector):
     totals = make_totals().start()
     context = Context()
-    path = totals.command[totals.command.index("--ledger") + 1]
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")  # another writer: no commit of totals gets through
+    with totals.store_held():
         send(totals, message(1, context))
         collector.wait_for_spans(f"process {totals.topic}", 1)
-        db.execute("ROLLBACK")
     totals.wait_for_total(1, 1)
     stop(totals)
     *failed, last = sorted(process_spans(totals, collector), key=lambda s: s.end_time_unix_nano)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our two services, seen from outside: processes, HTTP, the command line."""
+import contextlib
 import json
+import sqlite3
 import urllib.error
 import urllib.request
 import uuid
@@ -58,6 +60,15 @@ class Service(Process):
         wait_until(self.ready, f"{self.name} to be ready")
         return self
 
+    @contextlib.contextmanager
+    def store_held(self):
+        """Another writer in its store: no commit of the service gets through."""
+        path = self.command[self.command.index(f"--{self.store}") + 1]
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield
+            db.execute("ROLLBACK")
+
     def pin_ports(self):
         """From now on the ports of this life are used: its clients find it again after a crash."""
         for port in self.ports:
@@ -69,6 +80,7 @@ class Service(Process):
 class Adder(Service):
     program = "src/adder/abacus-adder"
     ports = ("grpc", "admin")
+    store = "outbox"
 
     def __init__(self, folder, kafka, topic, environment=None, name=None, **options):
         defaults = {"grpc_port": 0, "admin_port": 0, "outbox": folder / "outbox.db",
@@ -88,6 +100,7 @@ class Adder(Service):
 class Totals(Service):
     program = "src/totals/abacus-totals"
     ports = ("http", "admin")
+    store = "ledger"
 
     def __init__(self, folder, kafka, topic, environment=None, name=None, **options):
         defaults = {"http_port": 0, "admin_port": 0, "ledger": folder / "ledger.db",
