@@ -41,13 +41,6 @@ compose_check_engine() {
   (usermod -aG docker $(id -un), then log in again)? It says: ${why##*$'\n'}"
 }
 
-# What the labels of the images say; a folder without git has no commit.
-compose_revision() {
-    ABACUS_REVISION=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)
-    SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)
-    export ABACUS_REVISION SOURCE_DATE_EPOCH
-}
-
 docker_compose() {
     docker compose --env-file "$root/deploy/versions.env" \
         -f "$root/deploy/compose/compose.yaml" "${compose_profiles[@]}" "$@"
@@ -97,15 +90,11 @@ compose_up() {
 # By the engine itself: compose asks for a newer builder than many machines have.
 compose_build() {
     local name tag=${ABACUS_VERSION:-dev} prefix=${ABACUS_REGISTRY:+${ABACUS_REGISTRY:-}/}
-    # shellcheck source=deploy/versions.env
-    [ -n "${BASE_IMAGE:-}" ] || source "$root/deploy/versions.env"
     title "Building abacus-adder, abacus-totals, abacus-cli"
     for name in adder totals cli; do
-        DOCKER_BUILDKIT=1 docker build --quiet --file "$root/deploy/images/Dockerfile" \
-            --target "$name" --tag "${prefix}abacus-$name:$tag" \
-            --build-arg "BASE_IMAGE=$BASE_IMAGE" --build-arg "VERSION=$tag" \
-            --build-arg "REVISION=$ABACUS_REVISION" \
-            --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "$root" >/dev/null ||
+        image_arguments "$name" "$tag"
+        DOCKER_BUILDKIT=1 docker build --quiet "${image_arguments[@]}" \
+            --tag "${prefix}abacus-$name:$tag" "$root" >/dev/null ||
             fail "the build failed"
     done
 }
@@ -180,7 +169,6 @@ compose() {
         ;;
     esac
     compose_check_engine
-    compose_revision
     case $command in
     up) compose_up "$@" ;;
     smoke) compose_smoke "$@" ;;

@@ -120,7 +120,8 @@ deploy_build_images() {
     local name log=$run/deploy/build.log
     title "Building images"
     for name in "${deploy_names[@]}" cli; do
-        docker build --file "$root/deploy/images/Dockerfile" --target "$name" \
+        image_arguments "$name" "$deploy_tag"
+        DOCKER_BUILDKIT=1 docker build "${image_arguments[@]}" \
             --tag "abacus-$name:$deploy_tag" "$root" >"$log" 2>&1 ||
             fail "the image of $name could not be built:
 $(tail -n 20 "$log")"

@@ -64,6 +64,19 @@ check_go() {
         fail "$1 needs Go 1.21 or later (here: $(go version)); see https://go.dev/dl"
 }
 
+# image_arguments PROGRAM VERSION: into the array of that name goes what docker is told of the image
+# of that program, whoever builds it; a folder without git has no commit.
+image_arguments=()
+image_arguments() {
+    local base=${BASE_IMAGE:-$(sed -n 's/^BASE_IMAGE=//p' "$root/deploy/versions.env")}
+    image_arguments=(
+        --file "$root/deploy/images/Dockerfile" --target "$1"
+        --build-arg "BASE_IMAGE=$base" --build-arg "VERSION=$2"
+        --build-arg "REVISION=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)"
+        --build-arg "SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)"
+    )
+}
+
 # A port of 127.0.0.1 that nobody uses now.
 free_port() { free_port_like 0; }
 

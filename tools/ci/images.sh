@@ -39,16 +39,13 @@ architecture() {
     esac
 }
 
-base_image() { sed -n 's/^BASE_IMAGE=//p' "$root/deploy/versions.env"; }
-
 # buildx PROGRAM ARGUMENT...
 buildx() {
     local program=$1 source=${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY:-abacus}
     shift
-    docker buildx build --file "$root/deploy/images/Dockerfile" --target "$program" \
-        --build-arg "BASE_IMAGE=${BASE_IMAGE:-$(base_image)}" --build-arg "VERSION=$version" \
-        --build-arg "REVISION=$revision" --label "org.opencontainers.image.source=$source" \
-        --build-arg "SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)" "$@" "$root"
+    image_arguments "$program" "$version"
+    docker buildx build "${image_arguments[@]}" \
+        --label "org.opencontainers.image.source=$source" "$@" "$root"
 }
 
 build() {
