@@ -399,6 +399,7 @@ bool relay_create(struct relay **out, const struct relay_config *config, struct 
     pthread_cond_init(&r->changed, NULL);
     snprintf(r->status.trouble, sizeof(r->status.trouble), "connecting");
     CHECK_INT(pthread_create(&r->thread, NULL, run, r), ==, 0);
+    pthread_setname_np(r->thread, "relay");
     *out = r;
     return true;
 }

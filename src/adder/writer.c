@@ -195,6 +195,7 @@ void writer_start(struct writer *w)
     readiness_set(w->config.readiness, w->config.readiness_index, true, "");
     backlog_note(w);
     CHECK_INT(pthread_create(&w->thread, NULL, run, w), ==, 0);
+    pthread_setname_np(w->thread, "writer");
 }
 
 void writer_stop(struct writer *w)

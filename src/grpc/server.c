@@ -294,6 +294,7 @@ void grpc_server_start(struct grpc_server *server)
     for (size_t i = 0; i < server->workers_count; i++) {
         struct worker *w = &server->workers[i];
         CHECK_INT(pthread_create(&w->thread, NULL, worker_run, w), ==, 0);
+        pthread_setname_np(w->thread, "grpc");
     }
 }
 

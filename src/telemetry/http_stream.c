@@ -117,6 +117,7 @@ struct http_streams *http_streams_create(void)
     pthread_mutex_init(&streams->mu, NULL);
     LIST_INIT(&streams->open);
     CHECK_INT(pthread_create(&streams->watcher, NULL, watch, streams), ==, 0);
+    pthread_setname_np(streams->watcher, "stream watcher");
     return streams;
 }
 

@@ -214,6 +214,7 @@ struct stream_hub *stream_hub_create(struct ledger *ledger)
     LIST_INIT(&hub->open);
     pthread_mutex_init(&hub->mu, NULL);
     CHECK_INT(pthread_create(&hub->thread, NULL, hub_run, hub), ==, 0);
+    pthread_setname_np(hub->thread, "event streams");
     return hub;
 }
 
