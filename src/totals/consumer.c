@@ -391,6 +391,7 @@ bool consumer_create(struct consumer **out, const struct consumer_config *config
     c->positions = positions_create(c->rk, c->config.topic.name, ledger);
     batch_prepare(c);
     CHECK_INT(pthread_create(&c->thread, NULL, consumer_run, c), ==, 0);
+    pthread_setname_np(c->thread, "consumer");
     *out = c;
     return true;
 }
