@@ -26,6 +26,7 @@ static const struct load loads[] = {
     {"batches of 512", 512, 1},
     {"batches of 4096", LEDGER_BATCH_MAX, 1},
     {"batches of 512 from 512 sources", 512, 512},
+    {"batches of 4096 from 1000 sources", LEDGER_BATCH_MAX, 1000},
 };
 
 static struct uuid ids[SOURCES_MAX];

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from scale import scale
+from stages import stages
 from system import Bench, BenchFailed, Row, Service, System, load_command, load_rate, output_of
 from telemetry import telemetry
 
@@ -62,7 +64,7 @@ def grpc_client(bench):
     server = Service("grpc_server", pinned(0, bench.program("bench/grpc_server")), bench.folder)
     try:
         port = server.await_line("").strip()
-        command = pinned(1, *load_command(bench, f"127.0.0.1:{port}", seconds=bench.seconds))
+        command = pinned(1, *load_command(bench, port, seconds=bench.seconds))
         yield Row("the same, our own client", load_rate(output_of(*command)), "calls/s", command)
     finally:
         server.stop()
@@ -140,7 +142,7 @@ def real_kafka(bench):
 def latency(bench):
     with System(bench) as system:
         system.load_until_applied(count=1000)
-        command = [bench.program("bench/latency_probe"), "--adder-port", system.grpc_port,
+        command = [bench.program("bench/latency_probe"), "--adder-port", system.adder.grpc_port,
                    "--totals-port", system.rest_port, "--rate", 1000, "--seconds", bench.seconds]
         figures = dict(line.split() for line in output_of(*command).splitlines())
     for name, what, goal in (("acknowledged_p50_ms", "answered, p50", None),
@@ -164,6 +166,7 @@ MEASUREMENTS = {
     "grpc": grpc_h2load, "client": grpc_client, "outbox": outbox, "apply": apply_rule,
     "metrics": metrics, "ledger": ledger, "rest": rest_reads, "embedded": embedded,
     "kafka": real_kafka, "latency": latency, "start": start_up, "telemetry": telemetry,
+    "stages": stages, "scale": scale,
 }
 
 
@@ -218,7 +221,7 @@ def main():
     unknown = set(options.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    needs_kafka = () if options.kafka else ("kafka", "telemetry")
+    needs_kafka = () if options.kafka else ("kafka", "telemetry", "scale")
     names = options.names or [n for n in MEASUREMENTS if n not in needs_kafka]
     options.scratch.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="bench-") as folder:

@@ -82,6 +82,15 @@ def get_json(url):
         return json.load(answer)
 
 
+def await_true(is_true, what, within_s):
+    """Polls, often enough for a figure and seldom enough not to disturb it."""
+    give_up = time.monotonic() + within_s
+    while not is_true():
+        if time.monotonic() > give_up:
+            raise BenchFailed(f"not after {within_s} s: {what}")
+        time.sleep(0.02)
+
+
 class Service:
     """One process, its log beside its data, the time it took to say that it is ready."""
 
@@ -145,14 +154,15 @@ class Service:
 class Loaded:
     """What one run of `abacus-cli load` found."""
     command: list
+    acknowledged: int
     acknowledged_per_s: float
     applied_per_s: float  # from the first add until the total had them all
 
 
-def load_command(bench, adder, *, seconds=None, count=None, verify=()):
+def load_command(bench, grpc_port, *, seconds=None, count=None, verify=()):
     """verify: the options that let it look at the total; none: it does without."""
     how_long = ["--duration-s", seconds] if count is None else ["--count", count]
-    return [bench.cli, "load", "--adder", adder, *how_long, "--output", "json",
+    return [bench.cli, "load", "--adder", f"127.0.0.1:{grpc_port}", *how_long, "--output", "json",
             *(verify or ["--no-verify"])]
 
 
@@ -165,14 +175,29 @@ def load_rate(said):
 
 
 # --- the services ---
-class System:
-    """`with System(bench) as system:` broker (unless one is given), adder, totals, all ready.
-    environment: variables for the two services."""
+class Adder(Service):
+    """An adder with a folder and ports of its own."""
 
-    def __init__(self, bench, kafka=None, environment=None):
+    def __init__(self, bench, folder, kafka, *, topic, name="adder", environment=None):
+        self.grpc_port, self.admin_port = free_port(), free_port()
+        command = [bench.program("src/adder/abacus-adder"), "--grpc-port", self.grpc_port,
+                   "--admin-port", self.admin_port, "--outbox", folder / f"{name}.db",
+                   "--kafka-bootstrap-servers", kafka, "--kafka-topic", topic]
+        super().__init__(name, command, folder, f"http://127.0.0.1:{self.admin_port}/readyz",
+                         environment)
+
+    def backlog(self):
+        """Rows that Kafka does not have yet."""
+        return int(get_json(f"http://127.0.0.1:{self.admin_port}/source")["backlog"])
+
+
+class System:
+    """`with System(bench) as system:` broker (unless one is given), adders, totals, all ready.
+    environment: variables for the services."""
+
+    def __init__(self, bench, kafka=None, environment=None, adders=1):
         self.bench, self.kafka, self.environment, self.services = bench, kafka, environment, []
-        self.adder = self.totals = None
-        self.grpc_port = self.adder_admin_port = self.rest_port = None
+        self.adder_count, self.adders, self.totals, self.rest_port = adders, [], None, None
 
     def __enter__(self):
         try:
@@ -182,42 +207,50 @@ class System:
             raise
         return self
 
+    @property
+    def adder(self):
+        return self.adders[0]
+
     def _start(self, folder):
-        self.grpc_port, self.adder_admin_port, self.rest_port, totals_admin_port = (
-            free_port() for _ in range(4))
         quick = []
         if self.kafka is None:
-            broker = self._run("broker", [self.bench.cli, "broker"], folder)
+            broker = self._keep(Service("broker", [self.bench.cli, "broker"], folder))
             self.kafka = broker.await_line("127.0.0.1:").strip()
             # The mock broker lets an empty fetch wait its full time even when something comes.
             quick = ["--kafka-property", "fetch.wait.max.ms=2"]
         topic = f"abacus.bench.{folder.name}" if self.bench.kafka == self.kafka else "abacus.sums"
-        common = ["--kafka-bootstrap-servers", self.kafka, "--kafka-topic", topic]
-        self.adder = self._run(
-            "adder", [self.bench.program("src/adder/abacus-adder"), "--grpc-port", self.grpc_port,
-                      "--admin-port", self.adder_admin_port, "--outbox", folder / "outbox.db",
-                      *common], folder, self.adder_admin_port)
-        self.totals = self._run(
+        for i in range(self.adder_count):
+            name = f"adder-{i + 1}" if i > 0 else "adder"
+            self.adders.append(self._keep(Adder(self.bench, folder, self.kafka, topic=topic,
+                                                name=name, environment=self.environment)))
+        self.rest_port, admin_port = free_port(), free_port()
+        self.totals = self._keep(Service(
             "totals", [self.bench.program("src/totals/abacus-totals"), "--http-port",
-                       self.rest_port, "--admin-port", totals_admin_port, "--ledger",
-                       folder / "ledger.db", "--kafka-group", topic, *common, *quick],
-            folder, totals_admin_port)
+                       self.rest_port, "--admin-port", admin_port, "--ledger",
+                       folder / "ledger.db", "--kafka-bootstrap-servers", self.kafka,
+                       "--kafka-topic", topic, "--kafka-group", topic, *quick],
+            folder, f"http://127.0.0.1:{admin_port}/readyz", self.environment))
 
-    def _run(self, name, command, folder, admin_port=None):
-        url = None if admin_port is None else f"http://127.0.0.1:{admin_port}/readyz"
-        self.services.append(Service(name, command, folder, url, self.environment))
-        return self.services[-1]
+    def _keep(self, service):
+        self.services.append(service)
+        return service
 
     def __exit__(self, *_):
-        for service in (self.adder, self.totals, *self.services):
+        for service in (*self.adders, self.totals, *self.services):
             if service is not None:
                 service.stop()
 
+    def applied(self):
+        """Adds in the total."""
+        return int(get_json(f"http://127.0.0.1:{self.rest_port}/v1/total")["count"])
+
     def load_until_applied(self, *, seconds=None, count=None):
         """Loads, then waits until the total has it all; anything else is a BenchFailed."""
-        verify = ["--adder-admin", f"http://127.0.0.1:{self.adder_admin_port}",
+        verify = ["--adder-admin", f"http://127.0.0.1:{self.adder.admin_port}",
                   "--totals", f"http://127.0.0.1:{self.rest_port}", "--wait-s", 60]
-        command = load_command(self.bench, f"127.0.0.1:{self.grpc_port}", seconds=seconds,
-                               count=count, verify=verify)
+        command = load_command(self.bench, self.adder.grpc_port, seconds=seconds, count=count,
+                               verify=verify)
         said = output_of(*command)
-        return Loaded(command, load_rate(said), json.loads(said)["total"]["rate"])
+        document = json.loads(said)
+        return Loaded(command, document["acknowledged"], load_rate(said),
+                      document["total"]["rate"])

@@ -54,7 +54,7 @@ class Way:
             for service in (system.adder, system.totals):
                 most = max(service.memory_mb(), self.memory_mb.get(service.name, 0))
                 self.memory_mb[service.name] = most
-            self.exported = spans(scrape(system.adder_admin_port),
+            self.exported = spans(scrape(system.adder.admin_port),
                                   "otel_sdk_exporter_span_exported_total")
 
     @property
