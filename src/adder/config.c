@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIELD(name) .offset = offsetof(struct adder_config, name)
 #define PORT_MAX    65535
@@ -68,9 +69,10 @@ static const struct option table[] = {
 
 static const struct options_usage usage = {
     .program = "abacus-adder",
-    .synopsis = "[replay --from SEQUENCE] [OPTION]...",
+    .synopsis = "[replay --from SEQUENCE | backup] [OPTION]...",
     .purpose = "Adds integers over gRPC, commits each sum to an outbox and relays it to Kafka.\n"
-               "replay: publishes an outbox's rows again, while no adder runs on it, and ends.",
+               "replay: publishes an outbox's rows again, while no adder runs on it, and ends.\n"
+               "backup: writes a copy of the outbox to standard output, also while an adder runs.",
     .positional_max = 1,
 };
 
@@ -87,9 +89,12 @@ enum options_outcome adder_config_read(struct adder_config *config, int argc, ch
         options_read(table, COUNT_OF(table), &usage, argc, argv, config, &words);
     if (outcome != OPTIONS_RUN)
         return outcome;
-    config->replay = words.count > 0;
-    if (config->replay && strcmp(words.items[0], "replay") != 0)
-        return usage_error("the only command is replay");
+    config->replay = words.count > 0 && strcmp(words.items[0], "replay") == 0;
+    config->backup = words.count > 0 && strcmp(words.items[0], "backup") == 0;
+    if (words.count > 0 && !config->replay && !config->backup)
+        return usage_error("the commands are replay and backup");
+    if (config->backup && isatty(STDOUT_FILENO))
+        return usage_error("backup writes to standard output: send that to a file");
     if (config->replay != (config->from > 0))
         return usage_error("replay and --from SEQUENCE (1 or more) go together");
     log_init("abacus-adder", (enum log_level)config->log_level,

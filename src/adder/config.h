@@ -17,8 +17,8 @@ struct adder_config {
     int64_t grpc_connection_age_max_ms, grpc_connection_idle_max_ms;
     int64_t shutdown_grace_ms;
     int log_level, log_format;
-    int64_t from; // of the command replay
-    bool replay;  // the command
+    int64_t from;        // of the command replay
+    bool replay, backup; // the command, if any
 };
 
 // Reads flags and environment, and logs them. Other than OPTIONS_RUN: end the program.

@@ -22,6 +22,7 @@
 #include "adder_descriptors.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #define REPLAY_PROGRESS_MS 1000
 #define CLOSE_MS           5000 // after the grace time: to end threads and close files
@@ -77,6 +78,11 @@ static bool outbox_start(struct adder *a, struct err *err)
     };
     if (!outbox_open(&a->outbox, &outbox, err))
         return false;
+    if (outbox_is_backup(a->outbox) && !c->replay)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s is a backup: new sums would get the numbers of others and not be "
+                       "counted; publish it with `abacus-adder replay`, and start on a new file",
+                       c->outbox);
     tracing_start(a);
     return relay_create(&a->relay, &relay, a->outbox, err);
 }
@@ -250,7 +256,9 @@ int main(int argc, char **argv)
     stop_init();
     struct err err;
     bool ok;
-    if (adder.config.replay) {
+    if (adder.config.backup) {
+        ok = outbox_backup(adder.config.outbox, STDOUT_FILENO, &err);
+    } else if (adder.config.replay) {
         ok = replay(&adder, &err);
     } else if ((ok = create(&adder, &err))) {
         run(&adder);

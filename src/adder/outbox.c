@@ -179,6 +179,16 @@ void outbox_close(struct outbox *o)
     outbox_destroy(o);
 }
 
+bool outbox_backup(const char *path, int fd, struct err *err)
+{
+    return outbox_table_backup(path, fd, err) || err_prefix(err, "backup");
+}
+
+bool outbox_is_backup(const struct outbox *o)
+{
+    return o->table.store.backup;
+}
+
 // --- append ---
 
 struct batch {
@@ -259,6 +269,7 @@ bool outbox_append(struct outbox *o, struct add *const *adds, size_t n, struct e
 {
     CHECK_INT(n, >=, 1);
     CHECK_INT(n, <=, OUTBOX_BATCH_MAX);
+    CHECK(!outbox_is_backup(o));
     outbox_turn_take(o);
     const int64_t begun_mono_ns = clock_mono_ns();
     const bool ok = outbox_settle(o, err) && outbox_has_room(o, err) && append(o, adds, n, err);

@@ -36,6 +36,14 @@ struct outbox_config {
 MUST_USE bool outbox_open(struct outbox **out, const struct outbox_config *config, struct err *err);
 void outbox_close(struct outbox *outbox);
 
+// Whether the file is what outbox_backup wrote. Such an outbox knows nothing of the sums that came
+// after it: it must append none, since that would give their numbers to others (I1). Its rows may
+// be published, which repeats them.
+bool outbox_is_backup(const struct outbox *outbox);
+
+// Writes a backup to `fd` (store/sqlite.h: store_backup); another process may hold the outbox.
+MUST_USE bool outbox_backup(const char *path, int fd, struct err *err);
+
 // REPEATED: the request id came before, and gets its first answer again.
 enum add_outcome { ADD_APPENDED, ADD_REPEATED, ADD_CONFLICT, ADD_OUTCOMES };
 

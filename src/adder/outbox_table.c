@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define APPLICATION_ID 0x41424f58 // "ABOX"
+#define BACKUP_ID      0x41424f43 // "ABOC"
 #define VERSION        1
 #define VERSION_TEXT   "1"
 #define UUID_BYTES     16
@@ -59,6 +60,9 @@ static const struct {
 #undef STATEMENT
 };
 
+static const struct store_format format = {
+    .what = "outbox", .application_id = APPLICATION_ID, .version = VERSION, .backup_id = BACKUP_ID};
+
 static sqlite3_stmt **statement_at(struct outbox_table *table, size_t i)
 {
     return (sqlite3_stmt **)(void *)((char *)table + statements[i].offset);
@@ -68,9 +72,9 @@ bool outbox_table_open(struct outbox_table *table, const char *path, struct err 
 {
     const struct uuid id = uuid_random();
     char *schema = xasprintf(schema_format, id.text, clock_unix_us());
-    const struct store_format format = {
-        .what = "outbox", .application_id = APPLICATION_ID, .version = VERSION, .schema = schema};
-    const bool ok = store_open(&table->store, path, &format, err);
+    struct store_format with_schema = format;
+    with_schema.schema = schema;
+    const bool ok = store_open(&table->store, path, &with_schema, err);
     free(schema);
     if (!ok)
         return false;
@@ -84,6 +88,11 @@ void outbox_table_close(struct outbox_table *table)
     for (size_t i = 0; i < COUNT_OF(statements); i++)
         sqlite3_finalize(*statement_at(table, i));
     store_close(&table->store);
+}
+
+bool outbox_table_backup(const char *path, int fd, struct err *err)
+{
+    return store_backup(path, &format, fd, err);
 }
 
 // --- reading ---

@@ -28,6 +28,8 @@ struct outbox_source {
 
 // Errors as those of store_open (store/sqlite.h).
 MUST_USE bool outbox_table_open(struct outbox_table *table, const char *path, struct err *err);
+// As store_backup (store/sqlite.h).
+MUST_USE bool outbox_table_backup(const char *path, int fd, struct err *err);
 void outbox_table_close(struct outbox_table *table);
 
 // ERR_CORRUPT: the rows are not what the source says.

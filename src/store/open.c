@@ -143,7 +143,8 @@ static bool is_ours(struct store *store, const struct store_format *format, stru
     if (!ask_int(store, "PRAGMA application_id", &application_id, err) ||
         !ask_int(store, "PRAGMA user_version", &version, err))
         return false;
-    if (application_id != format->application_id)
+    store->backup = format->backup_id != 0 && application_id == format->backup_id;
+    if (application_id != format->application_id && !store->backup)
         return err_set(err, ERR_UNSUPPORTED,
                        "it is another program's database (application_id %" PRId64
                        "); give another path",
@@ -285,6 +286,18 @@ bool store_open_reader(struct store *store, const char *path, struct err *err)
         execute(store, "PRAGMA cache_size=-" CACHE_KIB, err))
         return true;
     err_prefix(err, "open %s for reading", path);
+    store_close(store);
+    return false;
+}
+
+bool store_open_other(struct store *store, const char *path, const struct store_format *format,
+                      struct err *err)
+{
+    if (!store_open_reader(store, path, err))
+        return false;
+    if (is_ours(store, format, err))
+        return true;
+    err_prefix(err, "open %s %s", format->what, path);
     store_close(store);
     return false;
 }

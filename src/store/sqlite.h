@@ -18,12 +18,14 @@ struct store_format {
     int32_t application_id; // four letters
     int32_t version;        // of the schema; a file with a higher one is refused
     const char *schema;     // SQL that makes an empty file one of ours; runs in one transaction
+    int32_t backup_id;      // application_id of a backup; 0: the same, a backup may be gone on with
 };
 
 struct store {
     sqlite3 *db; // owned
     int lock_fd; // owned; -1: a further connection to a file claimed elsewhere in this process
     char *path;  // owned
+    bool backup; // of a format with a backup_id: store_backup made this file
 };
 
 // Claims the file, makes it when missing (schema and format in one transaction), checks it
@@ -35,6 +37,9 @@ MUST_USE bool store_open(struct store *store, const char *path, const struct sto
                          struct err *err);
 // A further, read-only connection to a file that this process has claimed.
 MUST_USE bool store_open_reader(struct store *store, const char *path, struct err *err);
+// The same to a file that another process may hold; ERR_UNSUPPORTED as for store_open.
+MUST_USE bool store_open_other(struct store *store, const char *path,
+                               const struct store_format *format, struct err *err);
 void store_close(struct store *store); // also after a failed open; finalises nothing
 
 // Statements are owned by the caller: sqlite3_finalize. The SQL is ours: a mistake is a bug
@@ -49,6 +54,11 @@ MUST_USE bool store_row(struct store *store, sqlite3_stmt *stmt, bool *row, stru
 // What SQLite's last error means: full disk, I/O, busy, locked, read-only → ERR_UNAVAILABLE;
 // corrupt, not a database → ERR_CORRUPT. Always false.
 bool store_error(struct store *store, struct err *err);
+
+// Writes a copy of the file to `fd`: all that is committed at one moment, whoever has the file and
+// goes on writing to it. It takes as much room again beside the file, until it ends.
+MUST_USE bool store_backup(const char *path, const struct store_format *format, int fd,
+                           struct err *err);
 
 // What the disk has left for the file.
 MUST_USE bool store_disk_free(struct store *store, int64_t *bytes, struct err *err);

@@ -3,6 +3,10 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #define FIELD(name) .offset = offsetof(struct totals_config, name)
 #define PORT_MAX    65535
 
@@ -46,18 +50,31 @@ static const struct option table[] = {
 
 static const struct options_usage usage = {
     .program = "abacus-totals",
-    .synopsis = "[OPTION]...",
+    .synopsis = "[backup] [OPTION]...",
     .purpose = "Keeps the running total of all sums that arrive through Kafka and serves it by "
-               "REST.",
+               "REST.\n"
+               "backup: writes a copy of the ledger to standard output, also while totals runs.",
+    .positional_max = 1,
 };
+
+static enum options_outcome usage_error(const char *text)
+{
+    fprintf(stderr, "%s: %s (see %s --help)\n", usage.program, text, usage.program);
+    return OPTIONS_EXIT_USAGE;
+}
 
 enum options_outcome totals_config_read(struct totals_config *config, int argc, char *const *argv)
 {
-    struct option_list none;
+    struct option_list words;
     const enum options_outcome outcome =
-        options_read(table, COUNT_OF(table), &usage, argc, argv, config, &none);
+        options_read(table, COUNT_OF(table), &usage, argc, argv, config, &words);
     if (outcome != OPTIONS_RUN)
         return outcome;
+    config->backup = words.count > 0;
+    if (config->backup && strcmp(words.items[0], "backup") != 0)
+        return usage_error("the only command is backup");
+    if (config->backup && isatty(STDOUT_FILENO))
+        return usage_error("backup writes to standard output: send that to a file");
     log_init("abacus-totals", (enum log_level)config->log_level,
              (enum log_format)config->log_format);
     options_log(table, COUNT_OF(table), config);

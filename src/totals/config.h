@@ -15,6 +15,7 @@ struct totals_config {
     int64_t shutdown_grace_ms;
     int trace_consumer; // enum trace_shape
     int log_level, log_format;
+    bool backup; // the command
 };
 
 // Reads, starts the log and logs the configuration. Anything but OPTIONS_RUN: the program ends.

@@ -94,6 +94,11 @@ void ledger_close(struct ledger *ledger)
     free(ledger);
 }
 
+bool ledger_backup(const char *path, int fd, struct err *err)
+{
+    return ledger_store_backup(path, fd, err) || err_prefix(err, "backup");
+}
+
 bool ledger_offset(struct ledger *ledger, int32_t partition, int64_t *offset, struct err *err)
 {
     CHECK(!ledger->staged);

@@ -21,6 +21,9 @@ struct ledger;
 MUST_USE bool ledger_open(struct ledger **out, const char *path, struct err *err);
 void ledger_close(struct ledger *ledger);
 
+// Writes a backup to `fd` (store/sqlite.h: store_backup); another process may hold the ledger.
+MUST_USE bool ledger_backup(const char *path, int fd, struct err *err);
+
 // Where to go on reading; -1: nothing of this partition was ever committed. Reads the store: after
 // a rebalance another consumer may have moved it.
 MUST_USE bool ledger_offset(struct ledger *ledger, int32_t partition, int64_t *offset,

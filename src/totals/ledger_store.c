@@ -99,6 +99,11 @@ bool ledger_store_open(struct ledger_store **out, const char *path, struct err *
     return true;
 }
 
+bool ledger_store_backup(const char *path, int fd, struct err *err)
+{
+    return store_backup(path, &format, fd, err);
+}
+
 void ledger_store_close(struct ledger_store *s)
 {
     if (s == NULL)

@@ -12,6 +12,8 @@ struct ledger_store;
 
 // Errors as those of store_open (store/sqlite.h). *out: owned, end with ledger_store_close.
 MUST_USE bool ledger_store_open(struct ledger_store **out, const char *path, struct err *err);
+// As store_backup (store/sqlite.h).
+MUST_USE bool ledger_store_backup(const char *path, int fd, struct err *err);
 void ledger_store_close(struct ledger_store *s); // rolls back what is open
 
 // Fills an empty state with what is committed; every source and partition counts as touched.

@@ -14,6 +14,8 @@
 #include "totals/ledger.h"
 #include "totals/rest.h"
 
+#include <unistd.h>
+
 #define CONNECTIONS_MAX 2000 // of REST: 16 KiB each, so that 32 MiB is the most they take
 #define FLUSH_SPARE_MS  100  // of the grace, for what comes after the last spans
 
@@ -165,13 +167,15 @@ int main(int argc, char **argv)
         return outcome == OPTIONS_EXIT_OK ? 0 : 2;
     stop_init();
     struct err err;
-    const bool ok = create(&totals, &err);
-    if (ok) {
+    bool ok;
+    if (totals.config.backup) {
+        ok = ledger_backup(totals.config.ledger, STDOUT_FILENO, &err);
+    } else if ((ok = create(&totals, &err))) {
         run(&totals);
         stop_begin(&totals);
-    } else {
-        log_error("main", "%s", err.text);
     }
+    if (!ok)
+        log_error("main", "%s", err.text);
     destroy(&totals);
     if (ok)
         log_info("main", "stopped");
