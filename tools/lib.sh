@@ -64,6 +64,28 @@ check_go() {
         fail "$1 needs Go 1.21 or later (here: $(go version)); see https://go.dev/dl"
 }
 
+# go_program build|path FOLDER NAME: builds a program of Go modules into the cache unless it is there,
+# or says where it is. A change of what the folder says it is made of builds another.
+go_program() {
+    local folder=$2 name=$3 program started
+    program=$cache/bin/$name-$(cat "$folder"/*.go "$folder"/go.* | sha256sum | cut -c 1-12)
+    if [ "$1" = path ] || [ -x "$program" ]; then
+        [ "$1" != path ] || say "$program"
+        return 0
+    fi
+    check_go "$name"
+    started=$(now_ms)
+    mkdir -p "$cache/bin"
+    say "Building $name, once, some minutes: ${program/#"$HOME"/\~}"
+    (cd "$folder" && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$program.part" .) \
+        >"$program.log" 2>&1 || {
+        tail -n 20 "$program.log"
+        fail "$name did not build (whole log: $program.log)"
+    }
+    mv "$program.part" "$program"
+    say "${dim}built in $(seconds_since "$started") s$plain"
+}
+
 # image_arguments PROGRAM VERSION: into the array of that name goes what docker is told of the image
 # of that program, whoever builds it; a folder without git has no commit.
 image_arguments=()

@@ -49,7 +49,7 @@ prometheus_start() {
     start prometheus prometheus --config.file "$folder/config/prometheus.yml" \
         --storage.tsdb.path "$folder/data" --storage.tsdb.retention.time 35d \
         --storage.tsdb.retention.size 512MB --enable-feature exemplar-storage \
-        --web.listen-address "$address"
+        --web.enable-remote-write-receiver --web.listen-address "$address"
     await prometheus 60 grep -q 'Server is ready to receive web requests' "$state/prometheus.log"
     prometheus_url=http://$address
 }

@@ -82,16 +82,24 @@ reads_kafka() { grep -q 'rebalance: got' "$state/totals.log"; }
 # forgotten its events begins to count offsets anew, and a place kept from its former life must not
 # be taken for one in the new.
 start_services() {
-    start totals "$build/src/totals/abacus-totals" --http-port "$3" --admin-port "$4" \
+    start_totals "$3" "$4"
+    start_adder "$1" "$2"
+}
+
+start_totals() { # HTTP_PORT ADMIN_PORT
+    start totals "$build/src/totals/abacus-totals" --http-port "$1" --admin-port "$2" \
         --ledger "$state/ledger.db" --kafka-bootstrap-servers "$kafka_address" \
         "${totals_options[@]}"
     await totals 10 listens totals http
     await totals 30 reads_kafka
+    totals=http://$(address_of totals http) totals_admin=$(address_of totals admin)
+}
+
+start_adder() { # GRPC_PORT ADMIN_PORT
     start adder "$build/src/adder/abacus-adder" --grpc-port "$1" --admin-port "$2" \
         --outbox "$state/outbox.db" --kafka-bootstrap-servers "$kafka_address"
     await adder 10 listens adder grpc
     adder=$(address_of adder grpc) adder_admin=http://$(address_of adder admin)
-    totals=http://$(address_of totals http) totals_admin=$(address_of totals admin)
 }
 
 cli() { "$build/src/cli/abacus-cli" "$@"; }

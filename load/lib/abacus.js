@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two services as a user sees them, and what is counted of every call. k6 knows how long a gRPC
+// call took (grpc_req_duration), but neither how many there were nor how many failed: that is ours.
+import exec from 'k6/execution';
+import grpc from 'k6/net/grpc';
+import http from 'k6/http';
+import { sleep } from 'k6';
+import { Counter, Rate } from 'k6/metrics';
+import { ADDER, ADDER_ADMIN, PROTO_DIR, TOTALS, number } from './settings.js';
+
+export const adds = new Counter('adds'); //                  answered, and rightly
+export const addsFailed = new Rate('adds_failed'); //        of all calls: no answer, or a wrong one
+export const addsWrong = new Counter('adds_wrong'); //       answered, and wrongly
+export const addsRefused = new Counter('adds_refused'); //   RESOURCE_EXHAUSTED: come again later
+export const connects = new Counter('connects'); //          gRPC connections that were opened
+export const reads = new Counter('reads');
+export const readsFailed = new Rate('reads_failed');
+export const readsWrong = new Counter('reads_wrong');
+export const readsUnchanged = new Counter('reads_unchanged'); // 304: what the user had is still so
+
+// What every script asks for. "> 0" since a rate of nothing is 0 as well.
+export const NO_FAILED_ADD = { adds: ['count>0'], adds_failed: ['rate==0'], adds_wrong: ['count==0'] };
+export const NO_FAILED_READ = {
+  reads: ['count>0'], reads_failed: ['rate==0'], reads_wrong: ['count==0'],
+};
+const p95_ms = number('P95_MS', 500);
+export const FAST_ADDS = { grpc_req_duration: [`p(95)<${p95_ms}`] };
+export const FAST_READS = { http_req_duration: [`p(95)<${p95_ms}`] };
+
+http.setResponseCallback(http.expectedStatuses(200, 304));
+
+// At most so many lines a user: what fails, fails a thousand times.
+const SAID_MAX = 3;
+let said = 0;
+export function complain(text) {
+  if (said++ < SAID_MAX) console.error(`user ${exec.vu.idInTest}: ${text}`);
+}
+
+export const OK = grpc.StatusOK;
+export const REFUSED = grpc.StatusResourceExhausted;
+export const UNAVAILABLE = grpc.StatusUnavailable;
+
+// One gRPC connection, opened with the first call and kept: k6 makes one Adder a user.
+export class Adder {
+  constructor() {
+    this.client = new grpc.Client();
+    this.client.load([PROTO_DIR], 'adder.proto');
+    this.connected = false;
+    this.highest = 0; // sequence that this user was given
+  }
+
+  connect() {
+    if (this.connected) return;
+    this.client.connect(ADDER, { plaintext: true, timeout: '30s' });
+    this.connected = true; // grpc-go finds a server that comes back by itself
+    connects.add(1);
+  }
+
+  close() {
+    this.client.close();
+    this.connected = false;
+  }
+
+  // One call, as it ended; nothing is counted. {status, message: {sum, source, sequence}, why}
+  call(a, b, id = '') {
+    try {
+      this.connect();
+      const answer = this.client.invoke('abacus.v1.Adder/Add', { a, b, request_id: id },
+        { timeout: '10s' });
+      return { status: answer.status, message: answer.message, why: answer.error?.message };
+    } catch (error) {
+      return { status: UNAVAILABLE, why: String(error) };
+    }
+  }
+
+  // One add. Its answer, or null: failed, which is counted and said.
+  add(a, b) {
+    const { status, message, why } = this.call(a, b);
+    if (status !== OK) {
+      if (status === REFUSED) addsRefused.add(1);
+      else complain(`${a} + ${b}: status ${status}: ${why}`);
+      addsFailed.add(true);
+      return null;
+    }
+    return this.judge(a, b, message);
+  }
+
+  // An answer must be the sum, and a user's adds get rising sequences.
+  judge(a, b, message) {
+    const sequence = Number(message.sequence);
+    const wrong = message.sum !== String(a + b) || sequence <= this.highest;
+    if (wrong) {
+      complain(`${a} + ${b} was answered ${JSON.stringify(message)} after ${this.highest}`);
+      addsWrong.add(1);
+    } else {
+      adds.add(1);
+    }
+    this.highest = sequence;
+    addsFailed.add(wrong);
+    return wrong ? null : message;
+  }
+}
+
+// A user of the REST service. Remembers the total and its ETag, as a browser or a cache would.
+export class Totals {
+  constructor() {
+    this.etag = '';
+    this.known = null;
+  }
+
+  // The total, or null: failed, which is counted and said.
+  read() {
+    const response = http.get(`${TOTALS}/v1/total`, {
+      headers: this.etag ? { 'If-None-Match': this.etag } : {},
+      timeout: '10s',
+      tags: { name: '/v1/total' },
+    });
+    const failed = response.status !== 200 && response.status !== 304;
+    if (failed) complain(`GET /v1/total: status ${response.status} ${response.error}`);
+    else reads.add(1);
+    if (response.status === 304) readsUnchanged.add(1);
+    if (response.status === 200) this.take(response);
+    readsFailed.add(failed);
+    return failed ? null : this.known;
+  }
+
+  // A total never goes back, and never misses or doubts anything.
+  take(response) {
+    const total = response.json();
+    if (this.known && Number(total.version) < Number(this.known.version)) {
+      complain(`version ${total.version} came after ${this.known.version}`);
+      readsWrong.add(1);
+    }
+    this.known = total;
+    this.etag = response.headers.Etag;
+  }
+}
+
+// What totals knows of one source; {highest: 0} as long as it has heard of none.
+export function source(id) {
+  const response = http.get(`${TOTALS}/v1/sources/${id}`, {
+    responseCallback: http.expectedStatuses(200, 404), tags: { name: '/v1/sources/{source}' },
+  });
+  return response.status === 200 ? response.json() : { highest: '0', missing: [] };
+}
+
+// Whether everything up to that sequence, or this one itself, is in the total.
+export function applied(state, sequence) {
+  return Number(state.highest) >= sequence &&
+    !(state.missing || []).some(gap => gap.first <= sequence && sequence <= gap.last);
+}
+
+export const admin = path => http.get(ADDER_ADMIN + path, { tags: { name: path } });
+
+// Between two rounds. Users that all rest equally long would come in waves.
+export function rest(usual_ms) {
+  const pause_ms = number('PAUSE_MS', usual_ms);
+  if (pause_ms > 0) sleep((pause_ms * (0.5 + Math.random())) / 1000);
+}
+
+export const anyNumber = () => Math.floor(Math.random() * 2001) - 1000;
