@@ -19,7 +19,8 @@ import time
 
 from scale import scale
 from stages import stages
-from system import Bench, BenchFailed, Row, Service, System, load_command, load_rate, output_of
+from system import (Bench, BenchFailed, Row, Service, System, load_command, load_rate, metrics_of,
+                    output_of)
 from telemetry import telemetry
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -145,12 +146,17 @@ def latency(bench):
         command = [bench.program("bench/latency_probe"), "--adder-port", system.adder.grpc_port,
                    "--totals-port", system.rest_port, "--rate", 1000, "--seconds", bench.seconds]
         figures = dict(line.split() for line in output_of(*command).splitlines())
+        found = metrics_of(system.adder.admin_port) | metrics_of(system.totals_admin_port)
     for name, what, goal in (("acknowledged_p50_ms", "answered, p50", None),
                              ("acknowledged_p99_ms", "answered, p99", None),
                              ("in_total_p50_ms", "in the total, p50", 5),
                              ("in_total_p99_ms", "in the total, p99", 20)):
         yield Row(f"1,000 adds/s: {what}", float(figures[name]), "ms", command, goal=goal,
                   less_is_better=True)
+    name = "abacus_stage_latency_seconds"
+    for stage in ("accept_to_commit", "commit_to_ack", "broker_to_poll", "poll_to_commit"):
+        total, count = (found[f'{name}_{part}{{stage="{stage}"}}'] for part in ("sum", "count"))
+        yield Row(f"… of it {stage}, mean", 1000 * total / count, "ms", command)
 
 
 def start_up(bench):

@@ -82,6 +82,14 @@ def get_json(url):
         return json.load(answer)
 
 
+def metrics_of(admin_port):
+    """What a service exports, {name with labels: value}."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
 def await_true(is_true, what, within_s):
     """Polls, often enough for a figure and seldom enough not to disturb it."""
     give_up = time.monotonic() + within_s
@@ -197,7 +205,8 @@ class System:
 
     def __init__(self, bench, kafka=None, environment=None, adders=1):
         self.bench, self.kafka, self.environment, self.services = bench, kafka, environment, []
-        self.adder_count, self.adders, self.totals, self.rest_port = adders, [], None, None
+        self.adder_count, self.adders, self.totals = adders, [], None
+        self.rest_port, self.totals_admin_port = free_port(), free_port()
 
     def __enter__(self):
         try:
@@ -223,13 +232,12 @@ class System:
             name = f"adder-{i + 1}" if i > 0 else "adder"
             self.adders.append(self._keep(Adder(self.bench, folder, self.kafka, topic=topic,
                                                 name=name, environment=self.environment)))
-        self.rest_port, admin_port = free_port(), free_port()
         self.totals = self._keep(Service(
             "totals", [self.bench.program("src/totals/abacus-totals"), "--http-port",
-                       self.rest_port, "--admin-port", admin_port, "--ledger",
+                       self.rest_port, "--admin-port", self.totals_admin_port, "--ledger",
                        folder / "ledger.db", "--kafka-bootstrap-servers", self.kafka,
                        "--kafka-topic", topic, "--kafka-group", topic, *quick],
-            folder, f"http://127.0.0.1:{admin_port}/readyz", self.environment))
+            folder, f"http://127.0.0.1:{self.totals_admin_port}/readyz", self.environment))
 
     def _keep(self, service):
         self.services.append(service)

@@ -8,9 +8,8 @@ import os
 import pathlib
 import statistics
 import sys
-import urllib.request
 
-from system import BenchFailed, Row, Service, System
+from system import BenchFailed, Row, Service, System, metrics_of
 
 ROUNDS = 4  # as many as there are ways
 SINK = pathlib.Path(__file__).with_name("otlp_sink.py")
@@ -26,16 +25,6 @@ def ways(endpoint):
         "metrics, 1 % traced": {**traced, **ratio, "OTEL_TRACES_SAMPLER_ARG": "0.01"},
         "metrics, 100 % traced": {**traced, "OTEL_TRACES_SAMPLER": "parentbased_always_on"},
     }
-
-
-def scrape(admin_port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/metrics", timeout=5) as answer:
-        return answer.read().decode()
-
-
-def spans(exposition, name):
-    return sum(float(line.rsplit(" ", 1)[1]) for line in exposition.splitlines()
-               if line.startswith(name))
 
 
 class Way:
@@ -54,8 +43,9 @@ class Way:
             for service in (system.adder, system.totals):
                 most = max(service.memory_mb(), self.memory_mb.get(service.name, 0))
                 self.memory_mb[service.name] = most
-            self.exported = spans(scrape(system.adder.admin_port),
-                                  "otel_sdk_exporter_span_exported_total")
+            self.exported = sum(
+                value for name, value in metrics_of(system.adder.admin_port).items()
+                if name.startswith("otel_sdk_exporter_span_exported_total"))
 
     @property
     def rate(self):
