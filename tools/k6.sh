@@ -85,6 +85,8 @@ k6_system() {
     if [ -n "${k6_options[observe]:-}" ]; then observe_prepare; fi
     up_broker "${k6_options[kafka]:-embedded}"
     if [ -n "${k6_options[observe]:-}" ]; then observe_start; fi
+    # A killed totals is let into its group again only when its former life counts as dead.
+    totals_options+=(--kafka-property session.timeout.ms=6000)
     start_services 0 0 0 0
     if [ -n "${k6_options[observe]:-}" ]; then observe_targets; fi
 }
@@ -113,6 +115,32 @@ k6_watch() {
     setsid python3 "$root/tools/k6_watch.py" watch --adder-admin "$adder_admin" \
         --totals-admin "http://$totals_admin" "${processes[@]}" "$folder/watch.json" &
     pids[watch]=$!
+}
+
+# --- chaos: who dies, one after another, as long as k6 runs ---
+k6_kill_every_s=3
+
+k6_start_again() { # NAME: where it was, on what it has
+    case $1 in
+    adder) start_adder "${adder##*:}" "${adder_admin##*:}" ;;
+    totals) start_totals "${totals##*:}" "${totals_admin##*:}" ;;
+    broker)
+        start broker "$root/tools/kafka.sh" run "$state/kafka" "${kafka_address##*:}"
+        await broker 60 "$root/tools/kafka.sh" answers "${kafka_address##*:}"
+        ;;
+    esac
+}
+
+k6_kill_in_turn() {
+    local victims=(adder totals) turn=0 name
+    [ "${k6_options[kafka]:-embedded}" = embedded ] || victims+=(broker) # one in memory forgets
+    while sleep "$k6_kill_every_s" && alive "${pids[k6]}"; do
+        name=${victims[turn++ % ${#victims[@]}]}
+        kill -KILL "${pids[$name]}"
+        wait "${pids[$name]}" 2>/dev/null || true # else bash says so
+        say "  $name is killed"
+        k6_start_again "$name"
+    done
 }
 
 # What k6's exit code means: 99, a threshold is broken; any other, the script could not run.
@@ -163,6 +191,7 @@ load_test() {
     title "k6 $name: adder $adder, totals $totals"
     k6_run "$name"
     k6_watch
+    if [ "$name" = chaos ] && ! k6_runs_elsewhere; then k6_kill_in_turn; fi
     k6_wait
     k6_check
     title "Users and services"

@@ -99,6 +99,16 @@ def gained(values):
                for (_, earlier), (_, later) in zip(values, values[1:]))
 
 
+def on_their_way(samples):
+    """[(seconds, events)…] that the adder has committed and totals, as far as is known, has not."""
+    appended = applied = None
+    for one in samples:
+        appended = (one.get("adder") or {}).get("appended", appended)
+        applied = (one.get("totals") or {}).get("applied", applied)
+        if appended is not None and applied is not None:
+            yield one["t_s"], max(0, appended - applied)
+
+
 def delivered(samples):
     """How many events took at most so long, {upper bound in s: count}, during these samples."""
     seen = [one["totals"]["delivery"] for one in samples
@@ -160,6 +170,11 @@ def of_k6(summary):
             yield f"{what}: p50 / p95 / p99", found
 
 
+def peak(series):
+    values = [value for _, value in series]
+    return f"{max(values):,.0f} events" if values else "?"
+
+
 def of_services(samples):
     """Rows of what the services say."""
     buckets = delivered(samples)
@@ -167,8 +182,8 @@ def of_services(samples):
         milliseconds(quantile(share, buckets)) for share in (0.5, 0.95, 0.99)) + " ms"
     for what, who, name in (("outbox backlog, peak", "adder", "backlog"),
                             ("consumer lag, peak", "totals", "lag")):
-        values = [value for _, value in column(samples, who, name)]
-        yield what, f"{max(values):,.0f} events" if values else "?"
+        yield what, peak(column(samples, who, name))
+    yield "not counted yet, peak", peak(on_their_way(samples))
     for who in sorted({name for one in samples for name in one} - {"t_s"}):
         cpu, memory = column(samples, who, "cpu_s"), column(samples, who, "rss_bytes")
         if len(cpu) > 1:

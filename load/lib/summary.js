@@ -12,10 +12,11 @@ const rate = counter => `${counter.count} (${counter.rate.toFixed(1)}/s)`;
 
 function usualRows(data) {
   const of = name => values(data, name);
-  const rows = [['users at most', of('vus_max').max ?? of('vus_max').value]];
+  const rows = [['users at most', of('vus_max').max ?? 1]];
   if (of('adds_failed').fails !== undefined)
-    rows.push(['adds', rate(of('adds'))], ['adds failed', of('adds_failed').passes],
-      ['of these refused, wrong', `${of('adds_refused').count}, ${of('adds_wrong').count}`],
+    rows.push(['adds', rate(of('adds'))], ['adds failed, wrong',
+      `${of('adds_failed').passes}, ${of('adds_wrong').count}`],
+      ['adds refused', of('adds_refused').count],
       ['an add: p50 / p95 / p99 / max', latency(of('grpc_req_duration'))],
       ['gRPC connections opened', of('connects').count]);
   if (of('reads_failed').fails !== undefined)
