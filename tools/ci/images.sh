@@ -4,13 +4,18 @@
 #
 #   tools/ci/images.sh build          for this machine, as abacus-adder:$ABACUS_TAG and so on [dev]
 #   tools/ci/images.sh try            runs what `build` made, restricted as in production
+#   tools/ci/images.sh scan           fails if what `build` made has a known hole, high, with a fix;
+#                                     needs grype, or its path in $GRYPE
 #   tools/ci/images.sh push           for this machine's architecture, to $ABACUS_REGISTRY as
 #                                     NAME:VERSION-ARCH, with SBOM and provenance
 #   tools/ci/images.sh join           makes NAME:VERSION of NAME:VERSION-amd64 and -arm64
 #   tools/ci/images.sh sign           signs NAME:VERSION with cosign, without a key
-#   tools/ci/images.sh verify         fails unless the workflow of $GITHUB_REPOSITORY signed them
+#   tools/ci/images.sh verify         fails unless the workflow of $GITHUB_REPOSITORY signed it
 #   tools/ci/images.sh release        gives NAME:VERSION the tag that moves: latest, or main
 #   tools/ci/images.sh version        says VERSION
+#
+# Where no GitHub runs this, with a key of your own: `cosign generate-key-pair` makes two files, to
+# name in $ABACUS_COSIGN_KEY (to sign) and $ABACUS_COSIGN_PUB (to verify). No public log is told.
 #
 # VERSION is $ABACUS_VERSION, else 1.2.3 for the git tag v1.2.3, else sha- and the commit.
 set -euo pipefail
@@ -21,6 +26,7 @@ programs=(adder totals cli)
 tag=${ABACUS_TAG:-dev}
 registry=${ABACUS_REGISTRY:-ghcr.io/abacus}
 registry=${registry,,} # a registry takes no capital letters, an owner's name may have some
+signer=https://github.com/${GITHUB_REPOSITORY:-OWNER/NAME}/.github/workflows/publish.yml
 revision=$(git -C "$root" rev-parse HEAD)
 
 find_version() {
@@ -66,6 +72,13 @@ try() {
     done
 }
 
+scan() {
+    local program
+    for program in "${programs[@]}"; do
+        "${GRYPE:-grype}" "docker:abacus-$program:$tag" --only-fixed --fail-on high
+    done
+}
+
 push() {
     local program ref arch
     arch=$(architecture)
@@ -87,23 +100,28 @@ join() {
 
 # A signature is of a digest: a tag may be moved.
 sign() {
-    local program image digest
+    local program image digest how=()
+    [ -z "${ABACUS_COSIGN_KEY:-}" ] ||
+        how=(--key "$ABACUS_COSIGN_KEY" --use-signing-config=false --tlog-upload=false)
     for program in "${programs[@]}"; do
         image=$registry/abacus-$program
         digest=$(docker buildx imagetools inspect "$image:$version" | sed -n 's/^Digest: *//p')
         [[ $digest == sha256:* ]] || fail "$image:$version has no digest: was it pushed?"
-        cosign sign --yes --recursive "$image@$digest"
+        cosign sign --yes --recursive "${how[@]}" "$image@$digest"
     done
 }
 
 verify() {
-    local program
+    local program how
+    if [ -n "${ABACUS_COSIGN_PUB:-}" ]; then
+        how=(--key "$ABACUS_COSIGN_PUB" --private-infrastructure)
+    else
+        [ -n "${GITHUB_REPOSITORY:-}" ] || fail "GITHUB_REPOSITORY is empty: whose workflow signed?"
+        how=(--certificate-oidc-issuer https://token.actions.githubusercontent.com
+            --certificate-identity-regexp "^$signer@")
+    fi
     for program in "${programs[@]}"; do
-        cosign verify "$registry/abacus-$program:$version" \
-            --certificate-oidc-issuer https://token.actions.githubusercontent.com \
-            --certificate-identity-regexp \
-            "^https://github.com/${GITHUB_REPOSITORY:?OWNER/NAME}/.github/workflows/images.yml@" \
-            >/dev/null
+        cosign verify "${how[@]}" "$registry/abacus-$program:$version" >/dev/null
     done
 }
 
@@ -117,7 +135,7 @@ release() {
 }
 
 case ${1:-} in
-build | try | push | join | sign | verify | release) "$1" ;;
+build | try | scan | push | join | sign | verify | release) "$1" ;;
 version) say "$version" ;;
-*) usage_error "tools/ci/images.sh build | try | push | join | sign | verify | release | version" ;;
+*) usage_error "tools/ci/images.sh build | try | scan | push | join | sign | verify | release" ;;
 esac
