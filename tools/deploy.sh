@@ -4,12 +4,12 @@
 # goes back to what ran before when it does not.
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=tools/deploy/rollout.sh
+source "$(dirname "${BASH_SOURCE[0]}")/deploy/rollout.sh"
 
 deploy_names=(adder totals)
-deploy_wait_s=300 # until all pods run; pulling images counts
 deploy_forwards=() # pids of `kubectl port-forward`
-declare -A deploy_before=() # adder, totals: what was applied before, YAML
-declare -A deploy_tags=()   # adder, totals, cli: the tag of the image
+declare -A deploy_tags=() # adder, totals, cli: the tag of the image
 
 deploy_help() {
     cat <<END
@@ -21,9 +21,10 @@ Brings Abacus to a Kubernetes, waits, and checks that each add arrives once.
   CONTEXT     of your kubeconfig (kubectl config get-contexts); its nodes get the images themselves
 
   --overlay NAME   a folder of deploy/k8s/overlays [that of the cluster; for CONTEXT: production]
+  --with NAME,...  components of deploy/k8s/components: $(deploy_components)
   --tag TAG        the images' tag [dev; for CONTEXT with production: needed]
   --wait-s S       how long pods may take to run; a new Kafka of three takes minutes [300]
-  --no-build       images are there already
+  --no-build       images are there already; kind and minikube: on this machine
   --prometheus URL the Prometheus that reads the cluster: is watched afterwards, through its alerts,
                    failed adds and missing events
   --watch-s S      for so long [300]
@@ -37,19 +38,25 @@ need_command() { # NAME WHERE
     command -v "$1" >/dev/null || fail "deploy needs $1: see $2"
 }
 
+deploy_components() { # their names, on one line
+    local folders=("$root"/deploy/k8s/components/*/)
+    folders=("${folders[@]%/}")
+    printf '%s' "${folders[*]##*/}"
+}
+
 kube() { kubectl --context "$deploy_context" "$@"; }
 kube_abacus() { kube --namespace abacus "$@"; }
 
 # --- what to deploy, and where ---
 deploy_read() { # ARGUMENT...
-    deploy_target='' deploy_overlay='' deploy_tag='' deploy_build=yes
+    deploy_target='' deploy_overlay='' deploy_tag='' deploy_with='' deploy_build=yes
     deploy_prometheus='' deploy_watch_s=300
     local name
     while [ $# -gt 0 ]; do
         case $1 in
         -h | --help) deploy_help && exit 0 ;;
         --no-build) deploy_build= ;;
-        --overlay | --tag | --wait-s | --prometheus | --watch-s)
+        --overlay | --with | --tag | --wait-s | --prometheus | --watch-s)
             [ $# -ge 2 ] || usage_error "deploy: $1 needs a value"
             name=${1#--}
             printf -v "deploy_${name//-/_}" '%s' "$2"
@@ -69,6 +76,7 @@ deploy_read() { # ARGUMENT...
 }
 
 deploy_defaults() {
+    local name
     case $deploy_target in
     kind) deploy_context='kind-abacus' ;;
     *) deploy_context=$deploy_target ;;
@@ -82,6 +90,11 @@ deploy_defaults() {
     esac
     [ -e "$root/deploy/k8s/overlays/$deploy_overlay/kustomization.yaml" ] ||
         usage_error "deploy: no overlay \"$deploy_overlay\" in deploy/k8s/overlays"
+    deploy_with=${deploy_with//,/ }
+    for name in $deploy_with; do
+        [[ " $(deploy_components) " == *" $name "* ]] ||
+            usage_error "deploy: no component \"$name\"; there are $(deploy_components)"
+    done
     [ -n "$deploy_tag" ] || [ "$deploy_overlay" != production ] ||
         usage_error "deploy: production needs --tag VERSION"
     : "${deploy_tag:=dev}"
@@ -149,95 +162,6 @@ image_of() { # NAME: without the tag
     else
         printf 'abacus-%s' "$1"
     fi
-}
-
-# --- apply, wait, go back ---
-# The overlay with the images' names put in, in a folder of its own: files of the repository stay.
-deploy_write() {
-    local name folder=$run/deploy
-    {
-        printf 'resources: [../../deploy/k8s/overlays/%s]\nimages:\n' "$deploy_overlay"
-        for name in "${deploy_names[@]}"; do
-            printf '  - {name: abacus-%s, newName: "%s", newTag: "%s"}\n' "$name" \
-                "$(image_of "$name")" "${deploy_tags[$name]}"
-        done
-    } >"$folder/kustomization.yaml"
-}
-
-# All or nothing, as far as the API server can tell beforehand. It needs the namespace for that.
-deploy_apply() {
-    if ! kube apply -f "$root/deploy/k8s/base/namespace.yaml" >/dev/null ||
-        ! kube apply --dry-run=server -k "$run/deploy" >"$run/deploy/apply.log"; then
-        fail "the cluster would not take it: nothing was changed"
-    fi
-    kube apply -k "$run/deploy" >"$run/deploy/apply.log"
-}
-
-# What was applied the last time, to apply it again. `kubectl rollout undo` would do for now, but
-# the next apply knows nothing of what that brings back, and would leave it in place.
-deploy_remember() {
-    local name
-    for name in "${deploy_names[@]}"; do
-        deploy_before[$name]=$(kube_abacus apply view-last-applied "statefulset/$name" \
-            2>/dev/null || true)
-    done
-}
-
-# Looks every few seconds: an image that is not there or a program that ends again and again will
-# not get better, and is not waited for.
-deploy_wait() {
-    local name hopeless=0 give_up=$(($(now_ms) + deploy_wait_s * 1000))
-    for name in $(kube_abacus get statefulset --output 'jsonpath={.items[*].metadata.name}'); do
-        until kube_abacus rollout status "statefulset/$name" --timeout 5s >/dev/null 2>&1; do
-            if deploy_hopeless; then hopeless=$((hopeless + 1)); else hopeless=0; fi
-            [ "$hopeless" -lt 3 ] && [ "$(now_ms)" -lt "$give_up" ] || return 1
-        done
-        say "  $name runs"
-    done
-}
-
-deploy_hopeless() {
-    kube_abacus get pods \
-        --output 'jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}' |
-        grep -qE 'ImagePullBackOff|ErrImageNeverPull|InvalidImageName|CrashLoopBackOff'
-}
-
-# Why a pod does not run: Kubernetes' words of the container that waits or of the scheduler, and the
-# last that the program said itself.
-deploy_explain() {
-    local pod reason waiting='{.status.containerStatuses[*].state.waiting.reason}{" "}'
-    waiting+='{.status.containerStatuses[*].state.waiting.message}{" "}'
-    waiting+='{.status.conditions[?(@.reason=="Unschedulable")].message}'
-    for pod in $(kube_abacus get pods --selector app.kubernetes.io/part-of=abacus --output name); do
-        reason=$(kube_abacus get "$pod" --output "jsonpath=$waiting")
-        [ -n "${reason// /}" ] || continue
-        printf '%s: %.300s\n' "$pod" "$reason"
-        kube_abacus logs "$pod" --tail 2 2>/dev/null | cut -c 1-300
-    done >&2
-}
-
-# The pods' images and settings, and how many there are. The former ConfigMap is still there.
-deploy_undo() {
-    local name
-    for name in "${deploy_names[@]}"; do
-        [ -n "${deploy_before[$name]}" ] ||
-            fail "nothing to go back to: what there is stays as it is (kubectl -n abacus get pods)"
-    done
-    for name in "${deploy_names[@]}"; do
-        say "Going back: $name as it was"
-        kube_abacus apply -f - <<<"${deploy_before[$name]}" >/dev/null ||
-            fail "kubectl could not roll back $name: its pods are broken now"
-    done
-}
-
-deploy_failed() { # WHAT
-    printf '%sabacus: %s%s\n' "$red" "$1" "$plain" >&2
-    deploy_explain
-    deploy_undo
-    if deploy_wait && deploy_smoke; then
-        fail "rolled back: what ran before runs again, and is checked"
-    fi
-    fail "rolled back, but what ran before does not run either (kubectl -n abacus get pods)"
 }
 
 # --- the smoke check, through forwarded ports, so that it runs where this script runs ---
@@ -311,8 +235,10 @@ deploy() {
     trap forwards_end EXIT
     mkdir -p "$run/deploy"
     deploy_images
-    title "Applying deploy/k8s/overlays/$deploy_overlay to $deploy_context"
+    title "Applying deploy/k8s/overlays/$deploy_overlay ${deploy_with:+with $deploy_with }to \
+$deploy_context"
     deploy_write
+    deploy_prepare
     deploy_remember
     deploy_apply || deploy_failed "the cluster did not take it"
     deploy_wait || deploy_failed "not all pods run"
