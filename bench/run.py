@@ -4,8 +4,9 @@
 
     bench/run.py [--build DIR] [--seconds N] [--kafka HOST:PORT] [NAME...]
 
-NAME is one of the measurements at the end; all of them by default. The goals are for two cores with
-the load generator on them. A rate must reach its goal, a time or a size must stay below it.
+NAME is one of the measurements at the end; by default all but the peers, which need Go. The goals
+are for two cores with the load generator on them. A rate must reach its goal, a time or a size must
+stay below it.
 Scratch files go to a folder in --scratch that is removed afterwards. `./abacus bench` runs this.
 """
 import argparse
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 
+from peers import peers
 from scale import scale
 from stages import stages
 from system import (Bench, BenchFailed, Row, Service, System, load_command, load_rate, metrics_of,
@@ -172,7 +174,7 @@ MEASUREMENTS = {
     "grpc": grpc_h2load, "client": grpc_client, "outbox": outbox, "apply": apply_rule,
     "metrics": metrics, "ledger": ledger, "rest": rest_reads, "embedded": embedded,
     "kafka": real_kafka, "latency": latency, "start": start_up, "telemetry": telemetry,
-    "stages": stages, "scale": scale,
+    "stages": stages, "scale": scale, "peers": peers,
 }
 
 
@@ -227,14 +229,15 @@ def main():
     unknown = set(options.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    needs_kafka = () if options.kafka else ("kafka", "telemetry", "scale")
-    names = options.names or [n for n in MEASUREMENTS if n not in needs_kafka]
+    left_out = ("peers",) if options.kafka else ("peers", "kafka", "telemetry", "scale")
+    names = options.names or [n for n in MEASUREMENTS if n not in left_out]
     options.scratch.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="bench-") as folder:
         bench = Bench(options.build.absolute(), pathlib.Path(folder), options.seconds,
                       options.kafka)
         rows, failures = measure(names, bench)
-    print_table(rows)
+    if rows:
+        print_table(rows)
     for failure in failures:
         print(f"not measured: {failure}")
     return 1 if failures else 0

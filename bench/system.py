@@ -48,9 +48,10 @@ class Bench:
     folder: pathlib.Path  # scratch
     seconds: int          # how long each load lasts
     kafka: str | None     # a real broker's address
+    instead: dict = dataclasses.field(default_factory=dict)  # of programs, by what they replace
 
     def program(self, path):
-        found = self.build / path
+        found = self.instead.get(path, self.build / path)
         if not found.exists():
             raise BenchFailed(f"{found} is not built: ninja -C {self.build}")
         return found
@@ -165,6 +166,7 @@ class Loaded:
     acknowledged: int
     acknowledged_per_s: float
     applied_per_s: float  # from the first add until the total had them all
+    latency_ms: dict      # of the answers: p50, p99, …
 
 
 def load_command(bench, grpc_port, *, seconds=None, count=None, verify=()):
@@ -261,4 +263,4 @@ class System:
         said = output_of(*command)
         document = json.loads(said)
         return Loaded(command, document["acknowledged"], load_rate(said),
-                      document["total"]["rate"])
+                      document["total"]["rate"], document["latency_ms"])

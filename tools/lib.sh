@@ -59,9 +59,10 @@ stop_pid() {
 # has an older one.
 check_go() {
     local version
-    version=$(go version | sed -n 's/.* go1\.\([0-9]*\).*/\1/p')
+    version=$(go version 2>/dev/null | sed -n 's/.* go1\.\([0-9]*\).*/\1/p') || true
     [ "${version:-0}" -ge 21 ] ||
-        fail "$1 needs Go 1.21 or later (here: $(go version)); see https://go.dev/dl"
+        fail "$1 needs Go 1.21 or later (here: $(go version 2>/dev/null || echo none)); see" \
+            "https://go.dev/dl"
 }
 
 # go_program build|path FOLDER NAME: builds a program of Go modules into the cache unless it is there,

@@ -67,7 +67,9 @@ class Source:
         self.is_python = path.suffix == ".py" or (first.startswith("#!") and "python" in first)
         self.is_shell = path.suffix == ".sh" or bool(re.match(r"#!.*\b(ba|da)?sh\b", first))
         self.is_meson = path.name in ("meson.build", "meson_options.txt")
-        self.is_code = self.is_c or self.is_python or self.is_shell or self.is_meson
+        self.is_go = path.suffix == ".go"
+        self.is_code = (self.is_c or self.is_python or self.is_shell or self.is_meson
+                        or self.is_go)
         self.code_lines = blank_out(self.text).splitlines() if self.is_c else self.lines
 
 
@@ -126,10 +128,16 @@ def python_functions(source):
             yield node.name, node.lineno, node.end_lineno
 
 
-def shell_functions(source):
+SHELL_FUNCTION = re.compile(r"(?:function )?([\w-]+)\s*\(\)\s*\{?\s*$")
+GO_FUNCTION = re.compile(r"func (?:\([^)]*\) )?(\w+)\(")
+
+
+def functions_by_braces(source):
+    """Of shell and Go: both close a function with a brace alone in column 1."""
+    head = SHELL_FUNCTION if source.is_shell else GO_FUNCTION
     start = name = None
     for number, line in enumerate(source.lines, 1):
-        found = re.match(r"(?:function )?([\w-]+)\s*\(\)\s*\{?\s*$", line)
+        found = head.match(line)
         if found:
             start, name = number, found.group(1)
         elif line == "}" and start is not None:
@@ -139,7 +147,7 @@ def shell_functions(source):
 
 def functions_are_short(source):
     find = (c_functions if source.is_c else python_functions if source.is_python
-            else shell_functions if source.is_shell else None)
+            else functions_by_braces if source.is_shell or source.is_go else None)
     for name, first, last in find(source) if find else ():
         if last - first + 1 > FUNCTION_LINES:
             yield first, (f"split {name}: {last - first + 1} lines, at most {FUNCTION_LINES}")
@@ -203,6 +211,13 @@ def formatted(sources):
     return [f"{place}: run clang-format -i on the file" for place in dict.fromkeys(places)]
 
 
+def go_is_formatted(sources):
+    names = [source.name for source in sources if source.is_go]
+    if shutil.which("gofmt") is None:
+        return ["gofmt: install it (apt-get install golang-go)"]
+    return [f"{name}:1: run gofmt -w on the file" for name in run("gofmt", "-l", *names)[1].split()]
+
+
 def shell_is_sound(sources):
     names = [source.name for source in sources if source.is_shell]
     if not names:
@@ -258,8 +273,8 @@ def main():
     sources = [s for s in project_sources() if not s.name.startswith("tests/fuzz/corpus/")]
     findings = [f"{source.name}:{line}: {advice}"
                 for source in sources for rule in RULES for line, advice in rule(source)]
-    findings += formatted(sources) + shell_is_sound(sources) + headers_stand_alone(sources, build)
-    findings += pages_are_fresh()
+    findings += formatted(sources) + go_is_formatted(sources) + shell_is_sound(sources)
+    findings += headers_stand_alone(sources, build) + pages_are_fresh()
     print("\n".join(findings) if findings else f"tidy: {len(sources)} files, nothing to do")
     return 1 if findings else 0
 
