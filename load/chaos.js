@@ -12,7 +12,9 @@ const WAIT_S = number('WAIT_S', 60); // so long a user goes on with one add
 const took = new Trend('add_until_answered', true);
 
 export const options = {
-  scenarios: { users: { ...arriving(number('RATE', 100), seconds(60)), gracefulStop: `${WAIT_S}s` } },
+  scenarios: {
+    users: { ...arriving(number('RATE', 100), seconds(60)), gracefulStop: `${WAIT_S}s` },
+  },
   thresholds: NO_LOST_ADD,
   summaryTrendStats: TREND_STATS,
 };

@@ -49,10 +49,11 @@ export const handleSummary = summary('knee', data => {
   const found = RATES.map(rate => step(data, rate));
   const beyond = found.findIndex(one => !one.kept_up);
   const last = beyond < 0 ? found.length : beyond;
-  const knee = last === 0 ? `below ${RATES[0]}/s` : `${beyond < 0 ? 'beyond ' : ''}${RATES[last - 1]}/s`;
+  const side = last === 0 ? 'below ' : beyond < 0 ? 'beyond ' : '';
   return [
     ...found.map(one => [`arriving ${one.rate}/s`,
       `answered ${one.answered_per_s.toFixed(0)}/s, p50 / p95 / p99 / max ${latency(one.took)}`]),
-    [`the knee (${KEPT_UP * 100} % answered, p95 under ${FAST_MS} ms)`, knee],
+    [`the knee (${KEPT_UP * 100} % answered, p95 under ${FAST_MS} ms)`,
+      `${side}${RATES[Math.max(0, last - 1)]}/s`],
   ];
 });

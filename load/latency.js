@@ -3,7 +3,7 @@
 import { sleep } from 'k6';
 import { Counter, Trend } from 'k6/metrics';
 import { Adder, NO_FAILED_ADD, anyNumber, applied, complain, rest, source } from './lib/abacus.js';
-import { TREND_STATS, number, seconds, users } from './lib/settings.js';
+import { TREND_STATS, number, seconds, span, users } from './lib/settings.js';
 import { latency, summary, values } from './lib/summary.js';
 
 const aToB = new Trend('a_to_b', true); // from the answer to an add to the first read that has it
@@ -13,7 +13,7 @@ const ASK_EVERY_S = 0.002; // so exact is what is measured
 
 export const options = {
   scenarios: {
-    users: { executor: 'constant-vus', vus: users(10), duration: `${Math.ceil(seconds(30))}s` },
+    users: { executor: 'constant-vus', vus: users(10), duration: span(seconds(30)) },
   },
   thresholds: {
     ...NO_FAILED_ADD,

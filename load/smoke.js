@@ -6,7 +6,7 @@ import { check, sleep } from 'k6';
 import exec from 'k6/execution';
 import { Adder, NO_FAILED_ADD, admin, applied, source } from './lib/abacus.js';
 import { TOTALS, TREND_STATS } from './lib/settings.js';
-import { summary } from './lib/summary.js';
+import { summary, values } from './lib/summary.js';
 import { uuid } from './lib/uuid.js';
 
 export const options = {
@@ -75,6 +75,7 @@ export default function () {
   check(admin('/readyz'), { 'the adder is ready': response => response.status === 200 });
 }
 
-export const handleSummary = summary('smoke', data => [
-  ['checks', `${data.metrics.checks?.values.passes} right, ${data.metrics.checks?.values.fails} wrong`],
-]);
+export const handleSummary = summary('smoke', data => {
+  const checks = values(data, 'checks');
+  return [['checks', `${checks.passes} right, ${checks.fails} wrong`]];
+});

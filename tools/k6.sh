@@ -26,13 +26,14 @@ $(k6_scripts)
   --users N               at once; each script has its usual number
   --duration D            30s, 2m, 1h30m
   --set NAME=VALUE        more for the script: load/lib/settings.js lists what there is
+  --out FOLDER            where the results go [.run/load/NAME]
   --kafka embedded|local  the system that is started has a broker in memory, or a real Kafka
   --observe               a collector and a Prometheus watch it; Prometheus gets k6's figures too
 A system that runs, instead of one that is started (what is not said is as ./abacus up has it):
   --adder HOST:PORT  --adder-admin URL  --totals URL  --totals-admin URL
   --prometheus URL        gets k6's figures; must run with --web.enable-remote-write-receiver
 
-Results are in .run/load/NAME/: report.html, report.md, summary.md, summary.json, watch.json.
+Results: report.html, report.md, summary.md, summary.json, watch.json.
 Exit code 0: all well; 1: a threshold is broken, a sum is lost or doubled; 2: usage, or unknown.
 END
 }
@@ -42,8 +43,8 @@ k6_parse() {
     while [ $# -gt 0 ]; do
         case $1 in
         --observe) k6_options[observe]=yes ;;
-        --users | --duration | --kafka | --adder | --adder-admin | --totals | --totals-admin | \
-            --prometheus)
+        --users | --duration | --out | --kafka | --adder | --adder-admin | --totals | \
+            --totals-admin | --prometheus)
             [ $# -ge 2 ] || usage_error "k6: $1 needs a value"
             k6_options[${1#--}]=$2
             shift
@@ -68,6 +69,12 @@ k6_parse() {
 k6_runs_elsewhere() {
     [ -n "${k6_options[adder]:-}${k6_options[adder-admin]:-}" ] ||
         [ -n "${k6_options[totals]:-}${k6_options[totals-admin]:-}" ]
+}
+
+# Only what a run leaves there, since the folder may be anyone's.
+k6_clear() {
+    mkdir -p "$1"
+    rm -rf "$1"/{report.html,report.md,summary.md,summary.json,watch.json,system}
 }
 
 # --- the system ---
@@ -115,6 +122,7 @@ k6_watch() {
     setsid python3 "$root/tools/k6_watch.py" watch --adder-admin "$adder_admin" \
         --totals-admin "http://$totals_admin" "${processes[@]}" "$folder/watch.json" &
     pids[watch]=$!
+    wait_until 30 "tools/k6_watch.py to begin" test -e "$folder/watch.json" # it may be told to end
 }
 
 # --- chaos: who dies, one after another, as long as k6 runs ---
@@ -160,9 +168,10 @@ k6_wait() {
 }
 
 k6_check() {
-    local code=0
+    local code=0 wait_s=30
+    [ "$verdict" -eq 0 ] || wait_s=5 # what broke may be broken for good
     title "Is every sum there exactly once?"
-    check --wait-s 60 || code=$?
+    check --wait-s "$wait_s" || code=$?
     [ "$code" -eq 0 ] || [ "$verdict" -eq 1 ] || verdict=$code
 }
 
@@ -183,9 +192,8 @@ load_test() {
     build_all
     go_program build "$root/tools/k6" k6
     program=$(go_program path "$root/tools/k6" k6)
-    folder=$(ensure_run)/load/$name
-    rm -rf "$folder"
-    mkdir -p "$folder"
+    folder=$(realpath -m "${k6_options[out]:-$(ensure_run)/load/$name}")
+    k6_clear "$folder"
     trap k6_stop EXIT
     k6_system
     title "k6 $name: adder $adder, totals $totals"

@@ -71,6 +71,7 @@ def watch(options):
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    pathlib.Path(options.file).write_text("[]", encoding="utf-8")  # from now on it may be ended
     pids = dict(pair.split("=", 1) for pair in options.process)
     samples, begun = [], time.monotonic()
     while True:
@@ -153,12 +154,12 @@ def latency_row(summary, metric):
 
 def of_k6(summary):
     """Rows of what the users saw."""
-    value = lambda name, what: summary["metrics"].get(name, {}).get("values", {}).get(what, 0)
-    requests = value("grpc_req_duration", "count") or value("adds_failed", "passes") \
-        + value("adds_failed", "fails")
-    requests += value("http_reqs", "count")
+    def value(metric, what):
+        return summary["metrics"].get(metric, {}).get("values", {}).get(what, 0)
+
+    requests = value("grpc_req_duration", "count") + value("http_reqs", "count")
     seconds = summary["state"]["testRunDurationMs"] / 1000
-    yield "users", f"{value('vus_max', 'max') or value('vus_max', 'value'):.0f}"
+    yield "users", f"{value('vus_max', 'max') or 1:.0f}"
     yield "seconds", f"{seconds:.1f}"
     yield "requests a second", f"{requests / seconds:,.0f}"
     yield "adds, reads", f"{value('adds', 'count'):,.0f}, {value('reads', 'count'):,.0f}"

@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 # Suites in a lane run one after another, lanes beside each other: most tests wait more than they
 # work. Within a lane, what fails fastest comes first.
-test_lanes=("tidy deploy unit clang fuzz observe" "asan tsan" "system interop crash")
+test_lanes=("tidy deploy unit clang fuzz observe" "load asan tsan" "system interop crash")
 test_suites="${test_lanes[*]} containers" # this one only by name: it needs a Docker engine
 
 step() { # NAME WHAT COMMAND...
@@ -101,8 +101,15 @@ suite_containers() {
     step containers "images and compose under a Docker engine" \
         pytests "$build" -rs "$root/tests/containers"
 }
+suite_load() {
+    step load "every k6 script, short; and with planted errors" load_tests
+}
 suite_crash() {
     step crash "crash campaign, ${1:-60} rounds" crash_campaign --rounds "${1:-60}"
+}
+
+load_tests() {
+    go_program build "$root/tools/k6" k6 && pytests "$build" "$root/tests/load"
 }
 
 crash_campaign() {

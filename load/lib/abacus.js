@@ -20,7 +20,9 @@ export const readsWrong = new Counter('reads_wrong');
 export const readsUnchanged = new Counter('reads_unchanged'); // 304: what the user had is still so
 
 // What every script asks for. "> 0" since a rate of nothing is 0 as well.
-export const NO_LOST_ADD = { adds: ['count>0'], adds_failed: ['rate==0'], adds_wrong: ['count==0'] };
+export const NO_LOST_ADD = {
+  adds: ['count>0'], adds_failed: ['rate==0'], adds_wrong: ['count==0'],
+};
 export const NO_FAILED_ADD = { ...NO_LOST_ADD, adds_refused: ['count==0'] };
 export const NO_FAILED_READ = {
   reads: ['count>0'], reads_failed: ['rate==0'], reads_wrong: ['count==0'],

@@ -70,4 +70,4 @@ export function arriving(rate_per_s, duration_s, start_s = 0, vus_max = 2000) {
   };
 }
 
-export const TREND_STATS = ['min', 'avg', 'med', 'p(90)', 'p(95)', 'p(99)', 'max'];
+export const TREND_STATS = ['count', 'min', 'avg', 'med', 'p(90)', 'p(95)', 'p(99)', 'max'];

@@ -6,24 +6,25 @@ import { OUT } from './settings.js';
 const NOTHING = { count: 0, rate: 0, value: 0 };
 export const values = (data, name) => data.metrics[name]?.values || NOTHING;
 
-const ms = value => (value === undefined ? '' : `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`);
-export const latency = trend => ['med', 'p(95)', 'p(99)', 'max'].map(stat => ms(trend[stat])).join(' / ');
+const STATS = ['med', 'p(95)', 'p(99)', 'max'];
+const ms = value => (value === undefined ? '?' : `${value.toFixed(value < 10 ? 2 : 0)} ms`);
+export const latency = trend => STATS.map(stat => ms(trend[stat])).join(' / ');
 const rate = counter => `${counter.count} (${counter.rate.toFixed(1)}/s)`;
 
 function usualRows(data) {
   const of = name => values(data, name);
   const rows = [['users at most', of('vus_max').max ?? 1]];
   if (of('adds_failed').fails !== undefined)
-    rows.push(['adds', rate(of('adds'))], ['adds failed, wrong',
-      `${of('adds_failed').passes}, ${of('adds_wrong').count}`],
+    rows.push(['adds', rate(of('adds'))],
+      ['adds failed, wrong', `${of('adds_failed').passes}, ${of('adds_wrong').count}`],
       ['adds refused', of('adds_refused').count],
       ['an add: p50 / p95 / p99 / max', latency(of('grpc_req_duration'))],
       ['gRPC connections opened', of('connects').count]);
   if (of('reads_failed').fails !== undefined)
-    rows.push(['reads', rate(of('reads'))], ['reads failed, wrong',
-      `${of('reads_failed').passes}, ${of('reads_wrong').count}`],
-    ['reads answered 304', of('reads_unchanged').count],
-    ['a read: p50 / p95 / p99 / max', latency(of('http_req_duration'))]);
+    rows.push(['reads', rate(of('reads'))],
+      ['reads failed, wrong', `${of('reads_failed').passes}, ${of('reads_wrong').count}`],
+      ['reads answered 304', of('reads_unchanged').count],
+      ['a read: p50 / p95 / p99 / max', latency(of('http_req_duration'))]);
   return rows;
 }
 
@@ -33,7 +34,8 @@ function thresholdRows(data) {
       [`${name} ${rule}`, result.ok ? 'kept' : 'BROKEN']));
 }
 
-const markdown = rows => ['| | |', '|---|---|', ...rows.map(row => `| ${row.join(' | ')} |`)].join('\n');
+const markdown = rows =>
+  ['| | |', '|---|---|', ...rows.map(row => `| ${row.join(' | ')} |`)].join('\n');
 
 function plain(rows) {
   const width = Math.max(...rows.map(row => row[0].length));

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between k6 and the adder: passes every call on, except that now and then it does what an adder
+must never do. A load test that does not notice proves nothing."""
+import itertools
+import uuid
+from concurrent import futures
+
+import grpc
+
+from harness.client import ADD, adder_pb2
+from harness.process import PATIENCE_S
+
+EVERY = 10  # calls, of which one goes wrong
+THREADS = 16
+
+
+def wrong_sum(_, answer, __):
+    answer.sum += 1
+    return answer
+
+
+def failing_call(_, __, context):
+    context.abort(grpc.StatusCode.INTERNAL, "planted")
+
+
+def added_twice(liar, answer, _):
+    """As a server that has forgotten the id of an add that it has written."""
+    liar.forward(adder_pb2.AddRequest(a=answer.sum, request_id=str(uuid.uuid4())))
+    return answer
+
+
+def answer_of_another(liar, _, __):
+    """An id sent again is added again."""
+    return liar.forward(adder_pb2.AddRequest(a=1, request_id=str(uuid.uuid4())))
+
+
+class Liar:
+    """A gRPC server at self.address; plant(liar, answer, context) spoils an answer."""
+
+    def __init__(self, adder_address, plant):
+        self.plant, self.calls = plant, itertools.count(1)
+        self.channel = grpc.insecure_channel(adder_address)
+        self.forward_call = self.channel.unary_unary(
+            ADD, request_serializer=adder_pb2.AddRequest.SerializeToString,
+            response_deserializer=adder_pb2.AddResponse.FromString)
+        self.server = grpc.server(futures.ThreadPoolExecutor(THREADS))
+        handler = grpc.unary_unary_rpc_method_handler(
+            self.add, request_deserializer=adder_pb2.AddRequest.FromString,
+            response_serializer=adder_pb2.AddResponse.SerializeToString)
+        self.server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("abacus.v1.Adder", {"Add": handler}),))
+        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.server.start()
+
+    def forward(self, request):
+        return self.forward_call(request, timeout=PATIENCE_S)
+
+    def add(self, request, context):
+        answer = self.forward(request)
+        return self.plant(self, answer, context) if next(self.calls) % EVERY == 0 else answer
+
+    def close(self):
+        self.server.stop(None).wait(PATIENCE_S)
+        self.channel.close()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every script of load/ for some seconds by `./abacus k6`; and none passes when it must not."""
+import contextlib
+import json
+import pathlib
+import subprocess
+import threading
+
+import pytest
+
+import liar
+from harness.kafka import EmbeddedBroker
+from harness.process import ROOT, pause
+from harness.services import System
+
+RUN_S_MAX = 240
+WELL, BROKEN, USAGE = 0, 1, 2
+# A machine may be slow: what is asked for here is that nothing goes wrong, not that it is fast.
+SLOW = ["--set", "P95_MS=30000"]
+SCRIPTS = sorted(path.stem for path in (ROOT / "load").glob("*.js"))
+# With what a script is short, if its usual values are not; all get few users for two seconds.
+SHORT = {
+    "knee": ["--duration", "3s", "--set", "STEPS=3", "--set", "RATE=40"],
+    "soak": ["--duration", "6s"],
+    "spike": ["--duration", "3s", "--set", "RATE=20"],
+    "connections": ["--duration", "2s"],
+    "chaos": ["--duration", "9s", "--set", "RATE=20"],
+}
+
+pytestmark = pytest.mark.timeout(RUN_S_MAX)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("system")
+    with contextlib.closing(EmbeddedBroker(folder)) as broker:
+        broker.start()
+        with contextlib.closing(System(folder, broker)) as one:
+            yield one.start()
+
+
+def k6(folder, name, *options):
+    done = subprocess.run([ROOT / "abacus", "k6", name, "--out", folder, *options], check=False,
+                          capture_output=True, text=True, timeout=RUN_S_MAX)
+    return done.returncode, done.stdout + done.stderr
+
+
+def addresses(system, adder=None):
+    return ["--adder", adder or system.adder.addresses["grpc"],
+            "--adder-admin", system.adder.admin, "--totals", system.totals.url,
+            "--totals-admin", system.totals.admin]
+
+
+def short(name):
+    return ["--users", "4", *SLOW, *SHORT.get(name, ["--duration", "2s"])]
+
+
+# --- every script ---
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "chaos"])
+def test_script_runs_and_keeps_its_thresholds(name, system, tmp_path):
+    code, said = k6(tmp_path, name, *addresses(system), *short(name))
+    assert code == WELL, said
+    assert "nothing lost, nothing counted twice" in said, said
+    assert summary(tmp_path)["script"] == name
+
+
+def summary(folder):
+    return json.loads((pathlib.Path(folder) / "summary.json").read_text(encoding="utf-8"))
+
+
+def test_a_run_leaves_its_results_and_one_table(system, tmp_path):
+    code, said = k6(tmp_path, "mix", *addresses(system), "--users", "4", *SLOW,
+                    "--duration", "5s")
+    assert code == WELL, said
+    for row in ("users ", "requests a second", "errors", "an add: p50 / p95 / p99",
+                "A to B: p50 / p95 / p99", "outbox backlog, peak", "consumer lag, peak",
+                "adder: CPU, memory at most", "totals: CPU, memory at most"):
+        assert row in said, f"no row \"{row}\" in: {said}"
+    for name in ("report.html", "report.md", "summary.md", "summary.json", "watch.json"):
+        assert (tmp_path / name).stat().st_size > 0, name
+    adds = summary(tmp_path)["metrics"]["adds"]["values"]["count"]
+    assert f"| adds, reads | {adds:,}" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_services_that_are_killed_cost_no_sum(tmp_path):
+    code, said = k6(tmp_path, "chaos", *short("chaos"))
+    assert code == WELL, said
+    assert "adder is killed" in said and "totals is killed" in said, said
+
+
+# --- what must not pass ---
+@pytest.mark.parametrize("script, plant, broken", [
+    ("mix", liar.wrong_sum, "adds_wrong count==0"),
+    ("mix", liar.failing_call, "adds_failed rate==0"),
+    ("once", liar.added_twice, "checks rate==1"),
+    ("once", liar.answer_of_another, "answers_differing count==0"),
+], ids=lambda value: getattr(value, "__name__", None))
+def test_an_adder_that_lies_breaks_the_run(script, plant, broken, system, tmp_path):
+    with contextlib.closing(liar.Liar(system.adder.addresses["grpc"], plant)) as adder:
+        code, said = k6(tmp_path, script, *addresses(system, adder.address), *short(script))
+    assert code == BROKEN, said
+    assert f"{broken}" in said and "BROKEN" in said, said
+
+
+def test_a_service_that_dies_for_good_breaks_the_run(tmp_path):
+    with contextlib.closing(EmbeddedBroker(tmp_path)) as broker:
+        broker.start()
+        with contextlib.closing(System(tmp_path, broker)) as own:
+            own.start()
+            results = []
+            run = threading.Thread(target=lambda: results.append(
+                k6(tmp_path, "mix", *addresses(own), "--users", "4", *SLOW, "--duration", "6s")))
+            run.start()
+            while own.totals.total()[1] == 0:
+                pause(0.05)
+            own.totals.kill()
+            run.join()
+    code, said = results[0]
+    assert code == BROKEN, said
+    assert "reads_failed rate==0" in said, said
+
+
+def test_a_system_that_is_not_there_breaks_the_run(tmp_path):
+    nowhere = ["--adder", "127.0.0.1:1", "--adder-admin", "http://127.0.0.1:1",
+               "--totals", "http://127.0.0.1:1", "--totals-admin", "http://127.0.0.1:1"]
+    code, said = k6(tmp_path, "mix", *nowhere, *short("mix"))
+    assert code == BROKEN, said
+
+
+# --- usage ---
+@pytest.mark.parametrize("arguments", [
+    ["unheard-of"], ["mix", "--users", "0"], ["mix", "--users", "many"], ["mix", "--users"],
+    ["mix", "--duration", "long"], ["mix", "--unknown"], ["mix", "--set", "no-pair"],
+    ["mix", "--observe", "--adder", "127.0.0.1:1"],
+], ids=" ".join)
+def test_wrong_usage_is_named(arguments, tmp_path):
+    code, said = k6(tmp_path, *arguments)
+    assert code == USAGE and "abacus: k6: " in said, said
+
+
+def test_the_list_names_every_script():
+    code = subprocess.run([ROOT / "abacus", "k6", "list"], capture_output=True, text=True,
+                          check=True)
+    for name in SCRIPTS:
+        assert f"\n  {name} " in code.stdout, f"{name} is not in: {code.stdout}"
+
+
+def test_the_config_map_of_a_cluster_holds_every_file():
+    text = (ROOT / "load/kustomization.yaml").read_text(encoding="utf-8")
+    for path in (ROOT / "load").glob("*.js"):
+        assert f"- {path.name}\n" in text, f"load/kustomization.yaml lacks {path.name}"
+    for path in (ROOT / "load/lib").glob("*.js"):
+        assert f"- lib-{path.name}=lib/{path.name}\n" in text, f"lacks lib/{path.name}"
+        assert f"{{key: lib-{path.name}, path: lib/{path.name}}}" in text, f"comment: {path.name}"
