@@ -5,7 +5,8 @@
   generate.py            write them
   generate.py --check    exit 1 and say which are stale
   generate.py --queries  every query as JSON, variables replaced: board, panel, query, expect
-                         (expect: "data", or "after-error": absent until something went wrong)
+                         (expect: "data"; "after-error": absent until something went wrong;
+                         "with-k6": absent unless k6 sends its figures)
 """
 import argparse
 import importlib

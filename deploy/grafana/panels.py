@@ -7,8 +7,9 @@ stands follows from its place in the row; only what differs from the usual is sa
 import dataclasses
 
 # What the end-to-end test may expect of a query on a system that has just started and has a little
-# load: something; or nothing as long as nothing has gone wrong.
-DATA, AFTER_ERROR = "data", "after-error"
+# load: something; nothing as long as nothing has gone wrong; or nothing unless k6 makes that load
+# and sends its figures.
+DATA, AFTER_ERROR, WITH_K6 = "data", "after-error", "with-k6"
 
 
 @dataclasses.dataclass

@@ -35,6 +35,11 @@ FROM_PROMETHEUS = {
     "ALERTS": TARGET | {"alertname", "alertstate", "severity"},
     "target_info": TARGET | {"service_name", "service_version", "service_instance_id"},
 }
+# What k6 sends to Prometheus: its own, and those of load/lib/abacus.js. Labels are the scripts'.
+K6_OF_ITSELF = {"k6_vus", "k6_vus_max"} | {
+    f"k6_{name}_duration_{stat}"
+    for name in ("grpc_req", "http_req") for stat in ("p50", "p95", "p99")}
+K6_SUFFIX = {"Counter": "total", "Rate": "rate"}
 # The help text of a metric lists the values of these.
 ENUMERATED = {"stage", "outcome", "reason"}
 
@@ -60,11 +65,18 @@ def datasources():
     return {source["uid"]: source for source in yaml.safe_load(DATASOURCES)["datasources"]}
 
 
+def k6_of_ours():
+    text = (ROOT / "load/lib/abacus.js").read_text(encoding="utf-8")
+    for kind, name in re.findall(r"new (Counter|Rate)\('(\w+)'\)", text):
+        yield f"k6_{name}_{K6_SUFFIX[kind]}"
+
+
 def known_series():
     """name: (labels, help) of all that a query may read."""
     known = {name: (series.labels | TARGET, series.help)
              for name, series in metrics_table.exposed().items()}
     known.update({name: (labels, "") for name, labels in FROM_PROMETHEUS.items()})
+    known.update({name: ({"testid", "scenario"}, "") for name in K6_OF_ITSELF | set(k6_of_ours())})
     for path in (ROOT / "deploy/prometheus/rules").glob("*.yml"):
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
             known.update({rule["record"]: ({"job"}, "")
@@ -163,7 +175,7 @@ def test_legends_name_labels_that_are_left():
 
 
 def test_names_that_others_expose_too_are_limited_to_our_services():
-    ours = ("abacus", "up", "scrape_", "ALERTS")
+    ours = ("abacus", "up", "scrape_", "ALERTS", "k6_")
     for board, panel, query in queries():
         for selector in selectors(query):
             limited = {label for label, _, _ in selector.matchers} & {"job", "rpc_method"}
@@ -191,7 +203,7 @@ def test_the_list_of_queries_is_complete():
              for board in BOARDS for panel in panels(board) for _ in panel["targets"]]
     assert sorted(listed) == sorted(drawn)
     expected = {query["expect"] for query in json.loads(generate("--queries").stdout)}
-    assert expected == {"data", "after-error"}
+    assert expected == {"data", "after-error", "with-k6"}
 
 
 # --- data sources ---

@@ -4,12 +4,14 @@ import contextlib
 import json
 import pathlib
 import subprocess
+import sys
 import threading
 
 import pytest
 
 import liar
 from harness.kafka import EmbeddedBroker
+from harness.observe import Prometheus
 from harness.process import ROOT, pause
 from harness.services import System
 
@@ -86,6 +88,24 @@ def test_services_that_are_killed_cost_no_sum(tmp_path):
     code, said = k6(tmp_path, "chaos", *short("chaos"))
     assert code == WELL, said
     assert "adder is killed" in said and "totals is killed" in said, said
+
+
+def test_every_panel_of_the_board_has_data_while_k6_runs(system, tmp_path):
+    """k6 writes to a real Prometheus, which reads the services: the board joins both."""
+    asked = subprocess.run([sys.executable, ROOT / "deploy/grafana/generate.py", "--queries"],
+                           check=True, capture_output=True, text=True)
+    wanted = {query["query"] for query in json.loads(asked.stdout)
+              if query["board"] == "abacus-loadtest" and query["expect"] != "after-error"}
+    assert any("k6_" in query for query in wanted)
+    with contextlib.closing(Prometheus(tmp_path)) as prometheus:
+        prometheus.start()
+        prometheus.target("abacus-adder", system.adder.addresses["admin"])
+        prometheus.target("abacus-totals", system.totals.addresses["admin"])
+        code, said = k6(tmp_path, "mix", *addresses(system), "--users", "4", *SLOW,
+                        "--duration", "8s", "--prometheus", prometheus.url)
+        assert code == WELL, said
+        empty = {query for query in wanted if not prometheus.query(query)}
+    assert not empty, empty
 
 
 # --- what must not pass ---

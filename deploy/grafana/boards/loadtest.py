@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One window for a load test, as the services see it: what arrives, what is done, what it costs."""
+"""One window for a load test: what k6's users see, and what the services see, do and cost."""
 from expressions import ADD, OURS, buckets, mean, rates
-from panels import AFTER_ERROR, board, graph, heatmap, query, row, text
+from panels import AFTER_ERROR, WITH_K6, board, graph, heatmap, query, row, text
 
 HOW = """
-Start a load: `./abacus load --help`. Then read from left to right and from top to bottom.
+Start a load: `./abacus k6 list`; docs/load.md tells how to read it. Without k6 (`./abacus load`) its
+row stays empty. Then read from left to right and from top to bottom.
 
 * **The knee**: raise the load step by step. As long as *counted* follows *arriving*, latency is
   flat. Beyond the knee *arriving* goes on, *counted* does not, and what waits grows.
@@ -15,9 +16,34 @@ Start a load: `./abacus load --help`. Then read from left to right and from top 
 """
 
 
+def k6_quantiles(metric):
+    return [query(f"max(k6_{metric}_{stat})", stat, WITH_K6) for stat in ("p50", "p95", "p99")]
+
+
+def k6_rate(counter, legend):
+    return query(f"sum(rate(k6_{counter}_total[$__rate_interval]))", legend, WITH_K6)
+
+
 BOARD = board(
     "loadtest", "Abacus: load test",
     "Everything that matters while a load runs, in one window.",
+    row("What k6's users see",
+        graph("Users", "As many as the script asks for. An open load takes more of them when "
+              "answers come late.", "as the script says.", "short",
+              query("sum(k6_vus)", "at work", WITH_K6),
+              query("sum(k6_vus_max)", "there", WITH_K6)),
+        graph("Adds and reads answered", "Beside it, what the services say: a difference is calls "
+              "that k6 did not count as right.", "as arriving, below.", "ops",
+              k6_rate("adds", "adds"), k6_rate("reads", "reads")),
+        graph("Share of failed calls", "No answer, or a wrong one. What is refused because a queue "
+              "is full is not among them.", "0.", "percentunit",
+              query("max(k6_adds_failed_rate)", "adds", WITH_K6),
+              query("max(k6_reads_failed_rate)", "reads", WITH_K6)),
+        graph("An add, as users wait for it", "Longer than what the service says of itself below: "
+              "the difference is network, and k6 itself when it is short of CPU.",
+              "p95 under 20 ms below the knee.", "s", *k6_quantiles("grpc_req_duration")),
+        graph("A read, as users wait for it", "The same for REST.",
+              "p95 under 20 ms below the knee.", "s", *k6_quantiles("http_req_duration"))),
     row("Rate",
         graph("Arriving, acknowledged, counted", "Where the lines part is the bottleneck.",
               "on each other below the knee.", "ops",

@@ -138,7 +138,7 @@ class Prometheus(Process):
         super().__init__("prometheus", folder, [
             "prometheus", "--config.file", self.config / "prometheus.yml", "--storage.tsdb.path",
             folder / "prometheus-data", "--enable-feature", "exemplar-storage",
-            "--web.listen-address", address])
+            "--web.enable-remote-write-receiver", "--web.listen-address", address])
 
     def start(self):
         super().start()
