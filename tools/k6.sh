@@ -33,7 +33,7 @@ A system that runs, instead of one that is started (what is not said is as ./aba
   --adder HOST:PORT  --adder-admin URL  --totals URL  --totals-admin URL
   --prometheus URL        gets k6's figures; must run with --web.enable-remote-write-receiver
 
-Results: report.html, report.md, summary.md, summary.json, watch.json.
+Results: report.html, report.md, summary.md, summary.json, watch.json, k6.log.
 Exit code 0: all well; 1: a threshold is broken, a sum is lost or doubled; 2: usage, or unknown.
 END
 }
@@ -74,7 +74,7 @@ k6_runs_elsewhere() {
 # Only what a run leaves there, since the folder may be anyone's.
 k6_clear() {
     mkdir -p "$1"
-    rm -rf "$1"/{report.html,report.md,summary.md,summary.json,watch.json,system}
+    rm -rf "$1"/{report.html,report.md,summary.md,summary.json,watch.json,k6.log,command,system}
 }
 
 # --- the system ---
@@ -99,7 +99,7 @@ k6_system() {
 }
 
 # --- the run ---
-k6_run() { # NAME: in the background, as pids[k6]; what it says is on the terminal
+k6_run() { # NAME: in the background, as pids[k6]; its summary is on the terminal
     local url=${k6_options[prometheus]:-$prometheus_url} outputs=(--out web-dashboard)
     [ -z "$url" ] || outputs+=(--out experimental-prometheus-rw --tag "testid=$1")
     ABACUS_GRPC=$adder ABACUS_REST=$totals ABACUS_ADDER_ADMIN=$adder_admin \
@@ -110,7 +110,7 @@ k6_run() { # NAME: in the background, as pids[k6]; what it says is on the termin
         K6_PROMETHEUS_RW_SERVER_URL=$url/api/v1/write K6_PROMETHEUS_RW_PUSH_INTERVAL=1s \
         K6_PROMETHEUS_RW_TREND_STATS='p(50),p(95),p(99),max' K6_NO_USAGE_REPORT=true \
         setsid "$program" run --quiet --no-color "${outputs[@]}" "${k6_settings[@]}" \
-        "$root/load/$1.js" </dev/null &
+        "$root/load/$1.js" </dev/null 2>"$folder/k6.log" &
     pids[k6]=$!
 }
 
@@ -151,12 +151,21 @@ k6_kill_in_turn() {
     done
 }
 
+# A thousand users complain a thousand times.
+k6_complaints() {
+    local lines shown=10
+    lines=$(wc -l <"$folder/k6.log")
+    head -n "$shown" "$folder/k6.log"
+    [ "$lines" -le "$shown" ] || say "  ($lines such lines are in $folder/k6.log)"
+}
+
 # What k6's exit code means: 99, a threshold is broken; any other, the script could not run.
 k6_wait() {
     local code=0
     wait "${pids[k6]}" || code=$?
     unset "pids[k6]"
     stop watch 10
+    k6_complaints
     case $code in
     0) verdict=0 ;;
     99) verdict=1 ;;
@@ -182,7 +191,7 @@ k6_stop() {
 }
 
 load_test() {
-    local name=${1:-help} folder program verdict=2
+    local command_line="$*" name=${1:-help} folder program verdict=2
     case $name in
     help | --help | -h | list) k6_help && return ;;
     esac
@@ -194,6 +203,7 @@ load_test() {
     program=$(go_program path "$root/tools/k6" k6)
     folder=$(realpath -m "${k6_options[out]:-$(ensure_run)/load/$name}")
     k6_clear "$folder"
+    say "./abacus k6 $command_line" >"$folder/command"
     trap k6_stop EXIT
     k6_system
     title "k6 $name: adder $adder, totals $totals"
