@@ -20,11 +20,13 @@ Exit code 0: it is; 1: wrong, lost or counted twice; 2: could not tell.
   --cli "COMMAND"        how to run abacus-cli, for instance in a container beside the services:
                          "docker run --rm --network abacus_default abacus-cli:dev"
                          [$ABACUS_CLI, else abacus-cli, else the one of ./abacus build]
+  --rollback "COMMAND"   when it does not work: this is run, and the check repeated. Says what there
+                         is then; the exit code stays that of the first check
 END_OF_USAGE
 }
 
 adder=127.0.0.1:50051 admins=() totals=http://127.0.0.1:8080 adds=1000 wait_s=120
-cli=${ABACUS_CLI:-}
+cli=${ABACUS_CLI:-} rollback=
 
 say() { printf 'smoke: %s\n' "$*"; }
 end() { # CODE TEXT
@@ -39,7 +41,7 @@ read_options() {
             usage
             exit 0
             ;;
-        --adder | --adder-admin | --totals | --adds | --wait-s | --cli) ;;
+        --adder | --adder-admin | --totals | --adds | --wait-s | --cli | --rollback) ;;
         *) end 2 "unknown option \"$1\" (smoke.sh --help)" ;;
         esac
         [ $# -ge 2 ] || end 2 "$1 needs a value (smoke.sh --help)"
@@ -50,6 +52,7 @@ read_options() {
         --adds) adds=$2 ;;
         --wait-s) wait_s=$2 ;;
         --cli) cli=$2 ;;
+        --rollback) rollback=$2 ;;
         esac
         shift 2
     done
@@ -116,11 +119,26 @@ both_ends() {
     esac
 }
 
+check() {
+    await "adder $adder" "its log says why; it needs a volume that it can write" --grpc "$adder"
+    await "totals $totals" "its log says why; it needs a volume that it can write" \
+        --http "$totals/v1/total"
+    one_add
+    many_adds
+    both_ends
+}
+
+# Each check in a shell of its own, which it ends with its code.
+check_or_go_back() {
+    local code=0
+    (check) || code=$?
+    [ "$code" -ne 0 ] || return 0
+    say "going back: $rollback"
+    bash -c "$rollback" || end "$code" "that failed too: what runs now does not work"
+    (check) || end "$code" "went back, but what ran before does not work either"
+    end "$code" "went back: what ran before runs again, and is checked"
+}
+
 read_options "$@"
 find_cli
-await "adder $adder" "its log says why; it needs a volume that it can write" --grpc "$adder"
-await "totals $totals" "its log says why; it needs a volume that it can write" \
-    --http "$totals/v1/total"
-one_add
-many_adds
-both_ends
+if [ -n "$rollback" ]; then check_or_go_back; else check; fi
