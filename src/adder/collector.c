@@ -25,7 +25,7 @@ static void collect_outbox(struct metrics_scrape *scrape, const struct collector
 static void collect_writer(struct metrics_scrape *scrape, const struct collector *c)
 {
     METRIC_PUT(scrape, METRIC_WRITER_QUEUE, (int64_t)writer_queue_length(c->writer));
-    METRIC_PUT(scrape, METRIC_WRITER_QUEUE_LIMIT, c->config->queue_max);
+    METRIC_PUT(scrape, METRIC_WRITER_QUEUE_LIMIT, (int64_t)writer_queue_places(c->writer));
 }
 
 static void collect_relay(struct metrics_scrape *scrape, struct relay *relay)

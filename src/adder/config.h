@@ -8,7 +8,7 @@
 struct adder_config {
     const char *grpc_address, *admin_address, *outbox;
     int64_t grpc_port, admin_port, io_threads;
-    int64_t queue_max, backlog_max, retention_rows, retention_s;
+    int64_t queue_max, queue_wait_max_ms, backlog_max, retention_rows, retention_s;
     const char *kafka_bootstrap_servers, *kafka_topic;
     int64_t kafka_topic_partitions, kafka_topic_replication;
     struct option_list kafka_properties;

@@ -91,6 +91,7 @@ static void writer_make(struct adder *a)
 {
     const struct writer_config config = {
         .queue_max = (size_t)a->config.queue_max,
+        .wait_max_ms = a->config.queue_wait_max_ms,
         .backlog_max = a->config.backlog_max,
         .readiness = a->readiness,
         .readiness_index = CONDITION_OUTBOX,

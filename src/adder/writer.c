@@ -13,6 +13,10 @@
 #define TEND_IDLE_MS 1000 // how often the store is tended while nothing happens
 #define TEND_COMMITS 64   // and under load: every so many commits
 
+// While one batch is committed the next may wait, and some of the one after it: with less the
+// writer would find too few to go on with.
+#define QUEUE_MIN (2 * OUTBOX_BATCH_MAX)
+
 struct writer {
     // fixed after create
     struct outbox *outbox;
@@ -21,8 +25,9 @@ struct writer {
     struct writer_metrics metrics;
     pthread_t thread;
     // the writer's thread
-    bool healthy; // what readiness was last told
-    int commits;  // since the store was last tended
+    bool healthy;      // what readiness was last told
+    int commits;       // since the store was last tended
+    int64_t commit_ns; // how long one takes, as far as we know
     // shared
     _Atomic bool stopping;
     _Atomic int64_t backlog; // as of the last commit, or of the last time it was full
@@ -34,6 +39,7 @@ struct writer *writer_create(struct outbox *outbox, const struct writer_config *
     w->outbox = outbox;
     w->config = *config;
     w->queue = mailbox_create(config->queue_max);
+    w->commit_ns = NS_PER_MS;
     writer_metrics_init(&w->metrics);
     return w;
 }
@@ -74,6 +80,11 @@ bool writer_submit(struct writer *w, struct writer_job *job)
 size_t writer_queue_length(struct writer *w)
 {
     return mailbox_length(w->queue);
+}
+
+size_t writer_queue_places(struct writer *w)
+{
+    return mailbox_limit(w->queue);
 }
 
 // --- the writer's thread ---
@@ -140,8 +151,26 @@ static bool append(struct writer *w, struct writer_job *const *jobs, size_t n, s
     return ok;
 }
 
+static int64_t within(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+// Whether the commit was slow by chance or the disk has become slow, the next ones will tell: what
+// is believed of it changes at most fourfold with each.
+static void queue_fit(struct writer *w, int64_t took_ns)
+{
+    const int64_t queue_max = (int64_t)w->config.queue_max;
+    const int64_t least = QUEUE_MIN < queue_max ? QUEUE_MIN : queue_max;
+    w->commit_ns = within(took_ns, w->commit_ns / 4 + 1, w->commit_ns * 4);
+    const int64_t commits = w->config.wait_max_ms * NS_PER_MS / w->commit_ns;
+    const int64_t places = within(commits * OUTBOX_BATCH_MAX, least, queue_max);
+    mailbox_limit_set(w->queue, (size_t)places);
+}
+
 static void commit(struct writer *w, struct mailbox_item *list)
 {
+    const int64_t begin_mono_ns = clock_mono_ns();
     struct writer_job *jobs[OUTBOX_BATCH_MAX];
     const size_t n = wanted(w, list, jobs);
     if (n == 0)
@@ -154,6 +183,7 @@ static void commit(struct writer *w, struct mailbox_item *list)
     backlog_note(w);
     for (size_t i = 0; i < n; i++)
         finish(jobs[i], ok ? WRITER_COMMITTED : WRITER_FAILED);
+    queue_fit(w, clock_mono_ns() - begin_mono_ns);
 }
 
 // *more: there is more to tidy up.

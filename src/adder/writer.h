@@ -2,6 +2,10 @@
 // The writer: one thread that commits whatever adds have queued up as one transaction (group
 // commit). Under load the batch grows and the cost of an add falls.
 //
+// Overload: the queue has as many places as can be committed within wait_max_ms, by how long
+// commits take now. Who finds no place is refused at once, so that a slow disk makes callers
+// neither wait for long nor fill the memory, and goes on at what it can do.
+//
 //   I/O threads ─▶ queue (bounded) ─▶ writer: commit ─▶ each job's reply mailbox ─▶ its I/O thread
 //                                               └─▶ on_committed: wakes the relay
 //
@@ -32,7 +36,8 @@ struct writer_job {
 };
 
 struct writer_config {
-    size_t queue_max;                // jobs that may wait
+    size_t queue_max;                // jobs that may wait, however fast the disk is
+    int64_t wait_max_ms;             // and for how long, about
     int64_t backlog_max;             // rows not yet published, 0: unlimited
     struct readiness *readiness;     // borrowed
     size_t readiness_index;          // its condition "outbox"
@@ -50,5 +55,6 @@ void writer_destroy(struct writer *writer);
 MUST_USE bool writer_submit(struct writer *writer, struct writer_job *job);
 
 size_t writer_queue_length(struct writer *writer); // any thread
+size_t writer_queue_places(struct writer *writer); // any thread: jobs that may wait now
 
 #endif

@@ -5,11 +5,14 @@
 
 #include "base/int128.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SLOW_MS 100
 
 static const char *const names[] = {
 #define FAULT_NAME(name) #name,
@@ -33,7 +36,8 @@ static struct plan plan_of(const char *text)
     CHECK(first != NULL && last != first); // ABACUS_FAULT is not step:count:action
     struct plan plan = {.step = text, .action = last + 1, .step_length = (size_t)(first - text)};
     CHECK(int64_parse(first + 1, (size_t)(last - first - 1), &plan.at_count));
-    CHECK(strcmp(plan.action, "kill") == 0 || strcmp(plan.action, "fail") == 0);
+    CHECK(strcmp(plan.action, "kill") == 0 || strcmp(plan.action, "fail") == 0 ||
+          strcmp(plan.action, "slow") == 0);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         if (strlen(names[i]) == plan.step_length && strncmp(names[i], text, plan.step_length) == 0)
             return plan;
@@ -51,7 +55,13 @@ bool fault_here(enum fault_step step)
     if (strlen(names[step]) != plan.step_length ||
         strncmp(names[step], plan.step, plan.step_length) != 0)
         return false;
-    if (atomic_fetch_add(&reached_count, 1) + 1 != plan.at_count)
+    const int64_t count = atomic_fetch_add(&reached_count, 1) + 1;
+    if (strcmp(plan.action, "slow") == 0) {
+        if (count >= plan.at_count)
+            (void)poll(NULL, 0, SLOW_MS);
+        return false;
+    }
+    if (count != plan.at_count)
         return false;
     if (strcmp(plan.action, "kill") == 0)
         raise(SIGKILL);

@@ -4,6 +4,7 @@
 //
 //   ABACUS_FAULT=outbox_commit:2:kill    the second time that step is reached, SIGKILL
 //   ABACUS_FAULT=outbox_commit:1:fail    the first time, the step reports failure
+//   ABACUS_FAULT=outbox_commit:1:slow    from the first time on, the step takes 100 ms longer
 //
 // Any thread.
 #ifndef ABACUS_BASE_FAULT_H

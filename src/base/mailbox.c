@@ -10,9 +10,9 @@
 struct mailbox {
     // fixed after create
     int fd;
-    size_t limit;
     // shared, under mu
     pthread_mutex_t mu;
+    size_t limit;
     struct mailbox_item *first, **end;
     size_t length;
     bool signalled; // the eventfd is readable: nobody needs to write it again
@@ -37,6 +37,22 @@ void mailbox_destroy(struct mailbox *m)
     close(m->fd);
     pthread_mutex_destroy(&m->mu);
     free(m);
+}
+
+void mailbox_limit_set(struct mailbox *m, size_t limit)
+{
+    CHECK(limit >= 1);
+    pthread_mutex_lock(&m->mu);
+    m->limit = limit;
+    pthread_mutex_unlock(&m->mu);
+}
+
+size_t mailbox_limit(struct mailbox *m)
+{
+    pthread_mutex_lock(&m->mu);
+    const size_t limit = m->limit;
+    pthread_mutex_unlock(&m->mu);
+    return limit;
 }
 
 static void signal_locked(struct mailbox *m)

@@ -18,7 +18,9 @@ struct mailbox;
 
 // limit: how many items may wait, at least 1.
 struct mailbox *mailbox_create(size_t limit);
-void mailbox_destroy(struct mailbox *m); // items that still wait stay their owners'
+void mailbox_limit_set(struct mailbox *m, size_t limit); // any thread; what waits already may stay
+size_t mailbox_limit(struct mailbox *m);                 // any thread
+void mailbox_destroy(struct mailbox *m);                 // items that still wait stay their owners'
 
 // False: full, the item stays the caller's. Never blocks on the consumer.
 MUST_USE bool mailbox_put(struct mailbox *m, struct mailbox_item *item);

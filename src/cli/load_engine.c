@@ -30,6 +30,7 @@ struct slot {
     int64_t a, b;
     struct uuid request_id;
     int64_t due_mono_ns;        // latency counts from here
+    int64_t sent_mono_ns;       // a refusal's from here
     int64_t repeat_end_mono_ns; // no further try from here on
     int64_t rest_end_mono_ns;
     bool carries;  // an add that must be sent again
@@ -41,8 +42,8 @@ struct connection {
     struct engine *engine;
     struct grpc_channel *channel; // owned; NULL: could not be made
     struct event *reconnect;      // owned
-    struct slot_list ready;
-    struct slot *slots; // owned
+    struct slot_list ready; // those that carry an add come first
+    struct slot *slots;     // owned
     bool leaving;       // takes no more calls
     bool useful;        // something was acknowledged since it was made
     int64_t pause_ms;   // before the next try to connect
@@ -99,6 +100,14 @@ static void add_begin(struct engine *e, struct slot *s)
     e->stats->begun++;
 }
 
+static void make_ready(struct slot *s)
+{
+    if (s->carries)
+        STAILQ_INSERT_HEAD(&s->connection->ready, s, links);
+    else
+        STAILQ_INSERT_TAIL(&s->connection->ready, s, links);
+}
+
 // --- calls ---
 static void on_done(const struct grpc_result *result, void *ctx);
 static void pace_next(struct engine *e);
@@ -135,6 +144,7 @@ static bool send_one(struct connection *c)
         add_begin(c->engine, s);
         s->carries = true;
     }
+    s->sent_mono_ns = c->engine->now_mono_ns;
     c->leaving = !call(s);
     if (!c->leaving)
         STAILQ_REMOVE_HEAD(&c->ready, links);
@@ -144,6 +154,14 @@ static bool send_one(struct connection *c)
 static void send_all(struct connection *c)
 {
     while (send_one(c))
+        continue;
+}
+
+// Adds that were tried before go whoever's turn it is, and also when there are no new ones.
+static void send_again(struct connection *c)
+{
+    struct slot *s;
+    while ((s = STAILQ_FIRST(&c->ready)) != NULL && s->carries && send_one(c))
         continue;
 }
 
@@ -206,10 +224,12 @@ static void on_done(const struct grpc_result *result, void *ctx)
     if (fate == LOAD_ACKNOWLEDGED) {
         acknowledged(e, s, result->message);
         add_end(e, s, fate);
-        STAILQ_INSERT_HEAD(&s->connection->ready, s, links);
+        make_ready(s);
         send_all(s->connection);
     } else {
         s->doubtful = s->doubtful || fate == LOAD_UNKNOWN;
+        if (fate == LOAD_REFUSED)
+            histogram_add(&e->stats->refusal_ns, e->now_mono_ns - s->sent_mono_ns);
         if (to_be_repeated(e, s, result, fate))
             e->stats->repeated++;
         else
@@ -239,7 +259,7 @@ static void wake_rested(struct engine *e)
     while ((s = STAILQ_FIRST(&e->resting)) != NULL &&
            (e->giving_up || s->rest_end_mono_ns <= e->now_mono_ns)) {
         STAILQ_REMOVE_HEAD(&e->resting, links);
-        STAILQ_INSERT_HEAD(&s->connection->ready, s, links);
+        make_ready(s);
         give_back(s->connection);
         send_all(s->connection);
     }
@@ -345,8 +365,10 @@ static void on_reconnect(evutil_socket_t fd, short what, void *ctx)
         reconnect_later(c);
     else if (e->spec->rate == 0)
         send_all(c);
-    else
+    else {
+        send_again(c);
         event_active(e->pace, EV_TIMEOUT, 0);
+    }
     end_if_done(e);
 }
 

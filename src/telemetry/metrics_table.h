@@ -55,7 +55,7 @@ METRIC(OUTBOX_OLDEST_AGE, GAUGE, ADDER, "abacus_outbox_oldest_age_seconds", SECO
 METRIC(WRITER_QUEUE, GAUGE, ADDER, "abacus_writer_queue_adds", NONE, "", "", NO,
        "Adds that wait for the disk.")
 METRIC(WRITER_QUEUE_LIMIT, GAUGE, ADDER, "abacus_writer_queue_limit_adds", NONE, "", "", NO,
-       "So many may wait before more are refused.")
+       "So many may wait now, by how long commits take, before more are refused.")
 METRIC(WRITER_BATCH, HISTOGRAM, ADDER, "abacus_writer_batch_adds", NONE, "", "", SIZE,
        "Adds a transaction: group commit at work.")
 METRIC(

@@ -3,12 +3,15 @@
 
 #include "outbox_fixture.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define JOBS_MAX  100
-#define ANSWER_MS 60000
+#define JOBS_MAX    100
+#define ANSWER_MS   60000
+#define WAIT_MAX_MS 200
+#define QUEUE_MAX   (16 * OUTBOX_BATCH_MAX)
 
 enum { OUTBOX };
 static const char *const names[] = {"outbox"};
@@ -20,12 +23,15 @@ struct world {
     struct mailbox *replies;
     struct writer *writer;
     int commits;
+    int commit_ms; // so much longer does each take
     struct writer_job jobs[JOBS_MAX];
 };
 
 static void on_committed(void *ctx)
 {
-    ((struct world *)ctx)->commits++;
+    struct world *w = ctx;
+    w->commits++;
+    (void)poll(NULL, 0, w->commit_ms);
 }
 
 static bool waited_for(const struct writer_job *job)
@@ -52,6 +58,7 @@ static struct world *world_create(size_t queue_max, int64_t backlog_max)
     w->replies = mailbox_create(SIZE_MAX);
     const struct writer_config config = {
         .queue_max = queue_max,
+        .wait_max_ms = WAIT_MAX_MS,
         .backlog_max = backlog_max,
         .readiness = w->readiness,
         .readiness_index = OUTBOX,
@@ -179,6 +186,34 @@ static void a_full_queue_refuses(void **state)
     world_destroy(w);
 }
 
+static void commit_one(struct world *w)
+{
+    assert_int_equal(submit_all(w, 1), 1);
+    await_answers(w, 1);
+}
+
+static void a_slow_disk_leaves_room_for_two_batches_and_a_fast_one_for_all(void **state)
+{
+    (void)state;
+    struct world *w = world_create(QUEUE_MAX, 0);
+    w->commit_ms = WAIT_MAX_MS;
+    writer_start(w->writer);
+    commit_one(w);
+    assert_true(writer_queue_places(w->writer) > 2 * OUTBOX_BATCH_MAX); // once may be chance
+    const int64_t give_up = clock_mono_ns() + ANSWER_MS * NS_PER_MS;
+    while (writer_queue_places(w->writer) > 2 * OUTBOX_BATCH_MAX) {
+        EXPECT(clock_mono_ns() < give_up, "%zu places", writer_queue_places(w->writer));
+        commit_one(w);
+    }
+    w->commit_ms = 0;
+    while (writer_queue_places(w->writer) < QUEUE_MAX) {
+        EXPECT(clock_mono_ns() < give_up, "%zu places", writer_queue_places(w->writer));
+        commit_one(w);
+    }
+    writer_stop(w->writer);
+    world_destroy(w);
+}
+
 static void a_full_backlog_refuses_until_kafka_has_taken_rows(void **state)
 {
     (void)state;
@@ -214,6 +249,7 @@ int main(void)
         cmocka_unit_test(an_add_for_which_nobody_waits_is_not_written),
         cmocka_unit_test(adds_of_a_transaction_that_failed_have_no_place),
         cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(a_slow_disk_leaves_room_for_two_batches_and_a_fast_one_for_all),
         cmocka_unit_test(a_full_backlog_refuses_until_kafka_has_taken_rows),
         cmocka_unit_test(stop_answers_what_is_queued),
     };

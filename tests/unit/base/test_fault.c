@@ -45,6 +45,7 @@ static void only_the_named_step_fails_and_only_that_time(void **state)
         {"outbox_insert:4:fail", 0},
         {"outbox_commit:1:fail", 4},
         {"ledger_commit:1:fail", 0},
+        {"outbox_insert:3:slow", 0},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         const int status = status_of(table[i].plan);

@@ -63,6 +63,22 @@ static void a_full_mailbox_refuses_until_something_is_taken(void **state)
     mailbox_destroy(m);
 }
 
+static void a_smaller_limit_holds_for_what_comes(void **state)
+{
+    (void)state;
+    struct mailbox *m = mailbox_create(3);
+    struct letter letters[3], late = {.number = 3};
+    fill(m, letters, 3);
+    mailbox_limit_set(m, 2);
+    assert_int_equal(mailbox_limit(m), 2);
+    assert_int_equal(mailbox_length(m), 3);
+    assert_non_null(mailbox_take(m, 1));
+    assert_false(mailbox_put(m, &late.item));
+    assert_non_null(mailbox_take(m, 1));
+    assert_true(mailbox_put(m, &late.item));
+    mailbox_destroy(m);
+}
+
 static void it_stays_readable_while_items_are_left(void **state)
 {
     (void)state;
@@ -165,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_put_first_is_taken_first),
         cmocka_unit_test(a_full_mailbox_refuses_until_something_is_taken),
+        cmocka_unit_test(a_smaller_limit_holds_for_what_comes),
         cmocka_unit_test(it_stays_readable_while_items_are_left),
         cmocka_unit_test(wake_ups_coalesce_and_one_take_quiets_them),
         cmocka_unit_test(nothing_is_lost_or_reordered_between_threads),
