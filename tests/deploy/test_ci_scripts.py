@@ -2,6 +2,7 @@
 """The scripts of the workflows, as far as they can be tried without what they work on."""
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -18,6 +19,83 @@ esac
 """
 
 
+# Shows what kubeconfig it was given; knows a current context, but no cluster.
+KUBECTL = """#!/bin/sh
+echo "$* $(stat -c %a "$KUBECONFIG") $(cat "$KUBECONFIG")" >>"$CALLS"
+case "$*" in
+"config current-context") cat "$CONTEXT" ;;
+esac
+"""
+
+
+@pytest.fixture
+def deploy(tmp_path):
+    """deploy(variables) runs tools/ci/deploy.sh; (exit code, what it said, kubectl's calls)."""
+    (tmp_path / "kubectl").write_text(KUBECTL, encoding="utf-8")
+    (tmp_path / "kubectl").chmod(0o755)
+    (tmp_path / "context").write_text("somewhere\n", encoding="utf-8")
+    calls = tmp_path / "calls"
+    calls.touch()
+
+    def run(**variables):
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path),
+                       "CALLS": str(calls), "CONTEXT": str(tmp_path / "context"),
+                       "TMPDIR": str(tmp_path), **variables}
+        done = subprocess.run([ROOT / "tools/ci/deploy.sh"], env=environment, text=True,
+                              capture_output=True, check=False)
+        return done.returncode, done.stdout + done.stderr, calls.read_text(encoding="utf-8")
+    return run
+
+
+def test_a_deployment_without_a_version_is_refused(deploy):
+    code, said, calls = deploy(KUBECONFIG_DATA="x")
+    assert code == 1 and "ABACUS_VERSION is empty" in said and not calls
+
+
+def test_a_workflow_without_its_secret_is_told_which(deploy):
+    code, said, calls = deploy(ABACUS_VERSION="1.2.3", GITHUB_ACTIONS="true")
+    assert code == 1 and "the secret KUBECONFIG is empty" in said and not calls
+
+
+def test_a_kubeconfig_without_a_context_is_refused(deploy, tmp_path):
+    (tmp_path / "context").unlink()
+    code, said, _ = deploy(ABACUS_VERSION="1.2.3", KUBECONFIG_DATA="x")
+    assert code == 1 and "no current context" in said
+
+
+def test_the_secret_kubeconfig_is_used_and_leaves_no_trace(deploy, tmp_path):
+    code, said, calls = deploy(ABACUS_VERSION="1.2.3", KUBECONFIG_DATA="the secret")
+    assert code == 1 and 'knows no context "somewhere"' in said
+    assert "current-context 600 the secret\n" in calls
+    left = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "calls"]
+    assert not [file for file in left if "the secret" in file.read_text(encoding="utf-8")]
+
+
+# --- images.sh ---
+def images(*arguments, **variables):
+    """(exit code, what it said), with no variables of GitHub but these."""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME")}
+    done = subprocess.run([ROOT / "tools/ci/images.sh", *arguments], check=False, text=True,
+                          capture_output=True, env={**environment, **variables})
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def test_a_version_is_that_of_the_tag_else_the_commit():
+    tag = {"GITHUB_REF": "refs/tags/v1.2.3"}
+    assert images("version", **tag) == (0, "1.2.3")
+    assert images("version", ABACUS_VERSION="7", **tag) == (0, "7")
+    code, said = images("version", GITHUB_REF="refs/heads/main")
+    assert code == 0 and re.fullmatch("sha-[0-9a-f]{12}", said)
+
+
+def test_images_says_what_it_needs():
+    assert images()[0] == 2
+    assert images("nonsense")[0] == 2
+    code, said = images("verify")
+    assert code == 1 and "GITHUB_REPOSITORY is empty" in said
+
+
+# --- issue.sh ---
 @pytest.fixture
 def keep_issue(tmp_path):
     """keep_issue(code, open_issue) runs tools/ci/issue.sh and gives gh's calls."""
@@ -49,6 +127,13 @@ def test_a_check_that_fails_again_opens_no_second_issue(keep_issue):
 
 def test_a_check_that_succeeds_closes_the_issue(keep_issue):
     assert keep_issue(0, open_issue="7") == ["issue list", "issue close 7"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["1"], ["1", "a", "b"]])
+def test_an_issue_wants_a_code_and_a_log(arguments):
+    done = subprocess.run([ROOT / "tools/ci/issue.sh", *arguments], check=False,
+                          capture_output=True)
+    assert done.returncode == 2
 
 
 def test_a_check_that_succeeds_without_an_issue_does_nothing(keep_issue):

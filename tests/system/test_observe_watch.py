@@ -2,6 +2,7 @@
 """tools/ci/watch.py, which judges a deployment, before a real Prometheus and real services."""
 import contextlib
 import subprocess
+import time
 import uuid
 
 import grpc
@@ -74,6 +75,46 @@ def test_adds_that_are_refused_fail_the_watch(watched):
         wait_until(refused, "a refused add in Prometheus")
     code, said = watch(prometheus)
     assert code == WRONG and "adds failed or were refused" in said, said
+
+
+PAGE = """
+groups:
+  - name: test
+    rules:
+      - alert: SomebodyIsCalled
+        expr: vector(1)
+        labels: {severity: page}
+      - alert: NobodyIsCalled
+        expr: vector(1)
+        labels: {severity: ticket}
+"""
+
+
+def test_an_alert_that_calls_somebody_fails_the_watch_unless_it_is_older(tmp_path, opened):
+    prometheus = Prometheus(tmp_path)
+    (prometheus.config / "rules" / "test.yml").write_text(PAGE, encoding="utf-8")
+    system = opened(System(tmp_path, opened(EmbeddedBroker(tmp_path)).start())).start()
+    opened(prometheus).start()
+    prometheus.target("abacus-adder", system.adder.addresses["admin"])
+    prometheus.target("abacus-totals", system.totals.addresses["admin"])
+    wait_until(lambda: len(prometheus.query('up{job=~"abacus-.+"} == 1')) == 2,
+               "both targets to be up")
+    wait_until(lambda: {"SomebodyIsCalled", "NobodyIsCalled"} <= {
+        alert["labels"]["alertname"] for alert in prometheus.api("alerts")["alerts"]},
+               "both alerts")
+    code, said = watch(prometheus)
+    assert code == WRONG and "SomebodyIsCalled fires" in said and "Nobody" not in said, said
+    code, said = watch(prometheus, "--since", str(time.time() + 1))
+    assert code == WELL, said
+
+
+def test_a_prometheus_that_goes_away_meanwhile_cannot_tell(watched):
+    _, prometheus, _ = watched
+    with subprocess.Popen([ROOT / "tools/ci/watch.py", "--prometheus", prometheus.url, "--for-s",
+                           "600", "--every-s", "1"], stderr=subprocess.PIPE, text=True) as process:
+        prometheus.close()
+        said = process.stderr.read()
+    assert process.returncode == UNKNOWN and "could not tell" in said, said
 
 
 def test_a_prometheus_that_sees_nothing_cannot_tell(tmp_path, opened):
