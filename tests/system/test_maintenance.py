@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/maintaining.md tells an operator to do, done: backup, restore, scale in, lost topics."""
+"""What docs/maintaining.md tells an operator to do, done: backup, restore, scale in, lost topic."""
 import contextlib
 import pathlib
 import shutil
