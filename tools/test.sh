@@ -8,7 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 # Suites in a lane run one after another, lanes beside each other: most tests wait more than they
 # work. Within a lane, what fails fastest comes first.
 test_lanes=("tidy deploy unit clang fuzz observe" "load asan tsan" "system interop crash")
-test_suites="${test_lanes[*]} containers" # this one only by name: it needs a Docker engine
+# Only by name: these need a Docker engine, and a Kubernetes that ABACUS_CLUSTER names.
+test_suites="${test_lanes[*]} containers cluster"
 
 step() { # NAME WHAT COMMAND...
     local name=$1 what=$2 log=$run/test/$1.log started
@@ -103,6 +104,10 @@ suite_containers() {
 }
 suite_load() {
     step load "every k6 script, short; and with planted errors" load_tests
+}
+suite_cluster() {
+    step cluster "ABACUS_CLUSTER: deployed to, killed, rolled back" \
+        pytests "$build" -rs "$root/tests/cluster"
 }
 suite_crash() {
     step crash "crash campaign, ${1:-60} rounds" crash_campaign --rounds "${1:-60}"

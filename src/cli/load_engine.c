@@ -42,11 +42,11 @@ struct connection {
     struct engine *engine;
     struct grpc_channel *channel; // owned; NULL: could not be made
     struct event *reconnect;      // owned
-    struct slot_list ready; // those that carry an add come first
-    struct slot *slots;     // owned
-    bool leaving;       // takes no more calls
-    bool useful;        // something was acknowledged since it was made
-    int64_t pause_ms;   // before the next try to connect
+    struct slot_list ready;       // those that carry an add come first
+    struct slot *slots;           // owned
+    bool leaving;                 // takes no more calls
+    bool useful;                  // something was acknowledged since it was made
+    int64_t pause_ms;             // before the next try to connect
 };
 
 struct engine {

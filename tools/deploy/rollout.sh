@@ -14,7 +14,7 @@ deploy_write() {
         printf 'resources: [../../deploy/k8s/overlays/%s]\ncomponents:\n' "$deploy_overlay"
         for name in $deploy_with; do printf '  - ../../deploy/k8s/components/%s\n' "$name"; done
         printf 'images:\n'
-        for name in "${deploy_names[@]}"; do
+        for name in "${deploy_names[@]}" cli; do
             printf '  - {name: abacus-%s, newName: "%s", newTag: "%s"}\n' "$name" \
                 "$(image_of "$name")" "${deploy_tags[$name]}"
         done
