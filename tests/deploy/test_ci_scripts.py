@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scripts of the workflows, as far as they can be tried without what they work on."""
+import http.server
+import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import threading
 
 import pytest
 
@@ -138,3 +142,88 @@ def test_an_issue_wants_a_code_and_a_log(arguments):
 
 def test_a_check_that_succeeds_without_an_issue_does_nothing(keep_issue):
     assert keep_issue(0) == ["issue list"]
+
+
+# --- deploy.sh: what the watch says decides; cluster, services and Prometheus are stand-ins ---
+CLUSTER = """#!/bin/sh
+echo "$*" >>"$CALLS"
+case "$*" in
+"config current-context" | "config get-contexts --output name") echo here ;;
+*view-last-applied*) echo "what ran before" ;;
+*"get statefulsets --output"*) echo "adder totals" ;;
+*"get pods --selector app.kubernetes.io/name=abacus-adder"*) echo adder-0 ;;
+*port-forward*) echo "Forwarding from 127.0.0.1:1 -> 1"; exec sleep 60 ;;
+*"apply -f -") cat >>"$CALLS" ;;
+esac
+"""
+CLI = "#!/bin/sh\n[ \"$1\" != add ] || echo '2 + 3 = 5'\n"
+RULES = {"groups": [{"rules": [{"name": "MissingEvents"}, {"name": "TotalDiverged"}]}]}
+
+
+class Prometheus(http.server.BaseHTTPRequestHandler):
+    """Sees both services; one page fires if the path begins with /wrong."""
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        page = {"labels": {"alertname": "MissingEvents", "severity": "page"}, "state": "firing",
+                "activeAt": "2999-01-01T00:00:00.123456789Z"}
+        data = {"result": []}
+        if "/rules" in self.path:
+            data = RULES
+        elif "/alerts" in self.path:
+            data = {"alerts": [page] if self.path.startswith("/wrong") else []}
+        elif "query=up%7Bjob%3D%22" in self.path:
+            data = {"result": [{"metric": {}, "value": [0, "1"]}]}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"data": data}).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def prometheus():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Prometheus) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture
+def deploy_and_watch(tmp_path):
+    """In a tree of links, so that .run is not that of the repository."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    shutil.copy(ROOT / "abacus", tree)  # which asks where it really is
+    for name in ("deploy", "tools"):
+        (tree / name).symlink_to(ROOT / name)
+    for name, script in (("kubectl", CLUSTER), ("cli", CLI)):
+        (tmp_path / name).write_text(script, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+
+    def run(url):
+        variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls"),
+                     "ABACUS_CLI": str(tmp_path / "cli"), "ABACUS_VERSION": "1.2.3",
+                     "PROMETHEUS_URL": url, "WATCH_S": "1"}
+        done = subprocess.run([tree / "tools/ci/deploy.sh"], env={**os.environ, **variables},
+                              text=True, capture_output=True, check=False, timeout=200)
+        calls = (tmp_path / "calls").read_text(encoding="utf-8")
+        return done.returncode, done.stdout + done.stderr, calls.count("what ran before")
+    return run
+
+
+def test_what_the_watch_is_content_with_stays(deploy_and_watch, prometheus):
+    code, said, gone_back = deploy_and_watch(prometheus)
+    assert (code, gone_back) == (0, 0) and "watch: all was well" in said, said
+
+
+def test_what_the_watch_sees_wrong_is_rolled_back(deploy_and_watch, prometheus):
+    code, said, gone_back = deploy_and_watch(prometheus + "/wrong")
+    assert (code, gone_back) == (1, 2), said  # adder and totals
+    assert "alert MissingEvents fires" in said
+    assert "rolled back: what ran before runs again, and is checked" in said
+
+
+def test_a_watch_that_cannot_see_rolls_nothing_back_and_fails(deploy_and_watch):
+    code, said, gone_back = deploy_and_watch("http://127.0.0.1:1")
+    assert (code, gone_back) == (1, 0) and "the watch could not tell" in said, said
