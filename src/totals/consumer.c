@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define POLL_MS        1000 // an idle turn, for what is done by the clock
+#define LEARN_MS       50   // the same while there is a partition that Kafka does not tell of
 #define STALL_MS       1    // without an event although there are some: fetching sleeps
 #define TOPICS_MS      1000 // for the brokers to answer whether a topic is there
 #define PAUSE_FIRST_MS 100
@@ -131,7 +132,7 @@ static rd_kafka_message_t *first(struct consumer *c)
         if (m == NULL && positions_behind(c->positions))
             positions_nudge(c->positions);
     }
-    return m != NULL ? m : next(c, POLL_MS);
+    return m != NULL ? m : next(c, positions_unknown(c->positions) ? LEARN_MS : POLL_MS);
 }
 
 static void batch_collect(struct consumer *c)
@@ -155,6 +156,18 @@ static void reread(struct consumer *c, const struct err *cause)
             return;
     }
     trouble_set(c, "");
+}
+
+// A partition that Kafka did not tell of may be there now.
+static void learn(struct consumer *c)
+{
+    bool again;
+    struct err err;
+    const bool ok = positions_learn(c->positions, &again, &err);
+    if (again)
+        drop_in_hand(c);
+    if (!ok)
+        reread(c, &err);
 }
 
 // Tries until the batch is committed, or another owner or the end of the service takes it away.
@@ -348,6 +361,7 @@ static void *consumer_run(void *arg)
         batch_clear(&c->batch);
         positions_report(c->positions, false);
         positions_ask_ends(c->positions);
+        learn(c);
         if (c->fatal)
             client_renew(c);
     }

@@ -8,14 +8,16 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define WATERMARKS_MS 2000 // for one partition's ends; on silence we go without
-#define NUDGE_MS      100
-#define SEEK_MS       2000
-#define ENDS_MS       1000
-#define ENDS_NS       NS_PER_S
-#define REPORT_NS     NS_PER_S
-#define JUMP_NS       (10 * NS_PER_S)
+#define LEARN_FIRST_MS 100 // for a partition's first or end; as long until it is asked again
+#define LEARN_MAX_MS   1600
+#define NUDGE_MS       100
+#define SEEK_MS        2000
+#define ENDS_MS        1000
+#define ENDS_NS        NS_PER_S
+#define REPORT_NS      NS_PER_S
+#define JUMP_NS        (10 * NS_PER_S)
 
 // A line of the log about a place in a partition.
 #define LOG_PLACE(level, at_partition, at_offset, ...)                          \
@@ -30,8 +32,9 @@
 struct place {
     int32_t partition;
     int64_t settled;  // all before it is in the ledger or gone from Kafka; -1: unknown
+    bool known;       // Kafka told where it begins and ends; else it is not read
     int64_t first;    // that Kafka had when reading began
-    int64_t expected; // of the next event from Kafka; -1: whatever comes first
+    int64_t expected; // of the next event from Kafka
     bool probe;       // the message before `expected` is to come first
     int64_t end;      // that Kafka gave when it was asked last; -1: unknown
     int64_t asked_mono_ns;
@@ -49,6 +52,9 @@ struct positions {
     int64_t ask_mono_ns;    // likewise
     int64_t jump_mono_ns;   // likewise, to be logged
     int64_t jumps_unsaid;
+    size_t learn_from;     // the place to begin with
+    int learn_ms;          // patience of the next time, and the pause before it
+    int64_t learn_mono_ns; // not before
     // shared: the consumer writes under mu and reads without, others read under mu
     pthread_mutex_t mu;
     rd_kafka_t *rk;       // borrowed; NULL: only while there are no places
@@ -133,71 +139,138 @@ static void end_set(struct place *place, int64_t end, int64_t asked_mono_ns)
     lag_hear(&place->lag, (struct lag_sample){asked_mono_ns, end}, place->settled);
 }
 
-// Without an answer from Kafka the ledger's place is taken as it is: out of range, librdkafka
-// begins at the earliest by itself, and positions_read tells.
-static bool place_init(struct positions *p, struct place *place, int32_t partition, bool *reachable,
-                       struct err *err)
+static bool edge_ask(struct positions *p, int32_t partition, int64_t which, int timeout_ms,
+                     int64_t *offset)
 {
-    int64_t ledger, first, end;
-    if (!ledger_offset(p->ledger, partition, &ledger, err))
-        return err_prefix(err, "read the offset of partition %" PRId32, partition);
-    *place = (struct place){
-        .partition = partition, .settled = ledger, .end = -1, .asked_mono_ns = clock_mono_ns()};
-    if (*reachable)
-        *reachable = rd_kafka_query_watermark_offsets(p->rk, p->topic, partition, &first, &end,
-                                                      WATERMARKS_MS) == 0;
-    if (*reachable) {
-        place->settled = begin_within(partition, ledger, first, end);
-        place->probe = ledger == place->settled && ledger > first;
-        place->first = first;
-        end_set(place, end, place->asked_mono_ns);
-    }
-    place->expected = place->settled;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_add(list, p->topic, partition);
+    one->offset = which;
+    const bool ok = rd_kafka_offsets_for_times(p->rk, list, timeout_ms) == 0 && one->err == 0 &&
+                    one->offset >= 0;
+    *offset = one->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return ok;
+}
+
+// Holds the ledger's place against what Kafka has. False: Kafka does not tell.
+static bool place_learn(struct positions *p, struct place *place, int timeout_ms)
+{
+    int64_t first, end;
+    const int64_t asked_mono_ns = clock_mono_ns(), ledger = place->settled;
+    if (!edge_ask(p, place->partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, &first) ||
+        !edge_ask(p, place->partition, RD_KAFKA_OFFSET_END, timeout_ms, &end))
+        return false;
+    place->known = true;
+    place->settled = begin_within(place->partition, ledger, first, end);
+    place->probe = ledger == place->settled && ledger > first;
+    place->first = first;
+    end_set(place, end, asked_mono_ns);
+    LOG_PLACE(LOG_INFO, place->partition, place->settled,
+              "partition %" PRId32 ": reading from offset %" PRId64, place->partition,
+              place->settled);
     return true;
 }
 
-static void reading_log(const struct place *place)
+// Those that are not known, until one keeps us waiting; the next time begins after that one, so
+// that it does not stand in the way of the others. Returns how many are known now.
+static size_t places_learn(struct positions *p, struct place *places, size_t count)
 {
-    const int64_t offset = place->expected < 0 ? 0 : place->expected;
-    LOG_PLACE(LOG_INFO, place->partition, offset,
-              "partition %" PRId32 ": reading from offset %" PRId64, place->partition, offset);
+    size_t learned = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t index = (p->learn_from + i) % count;
+        if (places[index].known)
+            continue;
+        if (!place_learn(p, &places[index], p->learn_ms)) {
+            p->learn_from = index + 1;
+            break;
+        }
+        learned++;
+    }
+    p->learn_mono_ns = clock_mono_ns() + p->learn_ms * NS_PER_MS;
+    p->learn_ms = p->learn_ms * 2 < LEARN_MAX_MS ? p->learn_ms * 2 : LEARN_MAX_MS;
+    return learned;
 }
 
-bool positions_assign(struct positions *p, rd_kafka_topic_partition_list_t *partitions,
+// Reads the places that are known, and takes all of them over; on failure it frees them.
+static bool places_read(struct positions *p, struct place *places, size_t count, struct err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++) {
+        places[i].expected = places[i].settled;
+        if (places[i].known)
+            rd_kafka_topic_partition_list_add(list, p->topic, places[i].partition)->offset =
+                places[i].expected - places[i].probe;
+    }
+    const rd_kafka_resp_err_t code = rd_kafka_assign(p->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code != 0) {
+        free(places);
+        kafka_err(err, code, NULL);
+        return err_prefix(err, "assign partitions");
+    }
+    places_replace(p, places, count);
+    return true;
+}
+
+static bool places_load(struct positions *p, const rd_kafka_topic_partition_list_t *partitions,
+                        struct place *places, struct err *err)
+{
+    for (int i = 0; i < partitions->cnt; i++) {
+        const int32_t partition = partitions->elems[i].partition;
+        places[i] = (struct place){.partition = partition, .end = -1};
+        if (!ledger_offset(p->ledger, partition, &places[i].settled, err))
+            return err_prefix(err, "read the offset of partition %" PRId32, partition);
+    }
+    return true;
+}
+
+bool positions_assign(struct positions *p, const rd_kafka_topic_partition_list_t *partitions,
                       struct err *err)
 {
     const size_t count = (size_t)partitions->cnt;
     struct place *places = xcalloc(count > 0 ? count : 1, sizeof(*places));
-    bool ok = true, reachable = true;
-    for (size_t i = 0; i < count && ok; i++) {
-        rd_kafka_topic_partition_t *one = &partitions->elems[i];
-        ok = place_init(p, &places[i], one->partition, &reachable, err);
-        one->offset = places[i].expected < 0 ? RD_KAFKA_OFFSET_BEGINNING
-                                             : places[i].expected - places[i].probe;
-    }
-    const rd_kafka_resp_err_t code = ok ? rd_kafka_assign(p->rk, partitions) : 0;
-    if (code != 0) {
-        kafka_err(err, code, NULL);
-        ok = err_prefix(err, "assign partitions");
-    }
-    if (!ok) {
+    if (!places_load(p, partitions, places, err)) {
         free(places);
         return false;
     }
-    places_replace(p, places, count);
-    for (size_t i = 0; i < count; i++)
-        reading_log(&places[i]);
-    return true;
+    p->learn_ms = LEARN_FIRST_MS;
+    places_learn(p, places, count);
+    return places_read(p, places, count, err);
 }
 
 bool positions_reread(struct positions *p, struct err *err)
 {
+    if (p->count == 0)
+        return true;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)p->count);
     for (size_t i = 0; i < p->count; i++)
         rd_kafka_topic_partition_list_add(list, p->topic, p->places[i].partition);
     const bool ok = positions_assign(p, list, err);
     rd_kafka_topic_partition_list_destroy(list);
     return ok;
+}
+
+bool positions_unknown(struct positions *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (!p->places[i].known)
+            return true;
+    }
+    return false;
+}
+
+bool positions_learn(struct positions *p, bool *again, struct err *err)
+{
+    *again = false;
+    if (!positions_unknown(p) || clock_mono_ns() < p->learn_mono_ns)
+        return true;
+    struct place *places = xcalloc(p->count, sizeof(*places));
+    memcpy(places, p->places, p->count * sizeof(*places));
+    *again = places_learn(p, places, p->count) > 0;
+    if (*again)
+        return places_read(p, places, p->count, err);
+    free(places);
+    return true;
 }
 
 void positions_revoke(struct positions *p)
@@ -270,7 +343,7 @@ bool positions_read(struct positions *p, int32_t partition, int64_t offset)
     struct place *place = place_find(p, partition);
     if (place == NULL)
         return false;
-    if (place->expected >= 0 && offset != place->expected)
+    if (offset != place->expected)
         jump_log(p, place, offset);
     place->expected = offset + 1;
     return true;
@@ -320,21 +393,21 @@ static int64_t end_of(struct positions *p, int32_t partition)
 bool positions_behind(struct positions *p)
 {
     for (size_t i = 0; i < p->count; i++) {
-        if (p->places[i].expected >= 0 && p->places[i].expected < end_of(p, p->places[i].partition))
+        if (p->places[i].known && p->places[i].expected < end_of(p, p->places[i].partition))
             return true;
     }
     return false;
 }
 
-// Below what was read is the end of another topic of the same name: the two do not compare, unless
-// nothing is there.
+// Below what was read is the end of another topic of the same name: the place is to be found anew.
 static void end_take(struct place *place, const rd_kafka_topic_partition_t *said,
                      int64_t asked_mono_ns)
 {
     CHECK_INT(said->partition, ==, place->partition);
-    if (said->err != 0 || said->offset < 0)
+    if (said->err != 0 || said->offset < 0 || !place->known)
         return;
-    if (said->offset >= place->expected || said->offset == 0)
+    place->known = said->offset >= place->expected;
+    if (place->known)
         end_set(place, said->offset, asked_mono_ns);
     else
         place->end = -1;

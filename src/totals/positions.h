@@ -15,11 +15,17 @@ void positions_destroy(struct positions *p);
 // Another client takes over, or none for now (NULL); partitions must be assigned anew.
 void positions_client_set(struct positions *p, rd_kafka_t *rk);
 
-// Assigns these partitions from where the ledger says; fills in their offsets. A place that Kafka
-// does not have any more is said loudly and reading begins at the earliest event there is.
-// False: nothing has changed.
-MUST_USE bool positions_assign(struct positions *p, rd_kafka_topic_partition_list_t *partitions,
-                               struct err *err);
+// Assigns these partitions, to be read from where the ledger says. A place that Kafka does not have
+// any more is said loudly and reading begins at the earliest event there is. A partition is not
+// read before Kafka has told where it begins and ends. False: nothing has changed.
+MUST_USE bool positions_assign(struct positions *p,
+                               const rd_kafka_topic_partition_list_t *partitions, struct err *err);
+// Whether there is a partition of which Kafka has not told that: a topic that was just made, a
+// broker that is away, or a partition that became another one since.
+bool positions_unknown(struct positions *p);
+// Asks again, less often with time. *again: more is known, and all is read anew from where the
+// ledger is: what is in hand must be dropped.
+MUST_USE bool positions_learn(struct positions *p, bool *again, struct err *err);
 // The same partitions again, because the ledger moved without us.
 MUST_USE bool positions_reread(struct positions *p, struct err *err);
 void positions_revoke(struct positions *p);

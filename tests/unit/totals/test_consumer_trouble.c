@@ -2,8 +2,61 @@
 // What goes wrong around the consumer: Kafka away, wiped or refusing; a ledger that moves or fails.
 #include "consumer_rig.h"
 
-#define PRODUCE 0 // Kafka's number of that request
-#define BROKER  1
+#define PRODUCE      0 // Kafka's numbers of requests
+#define LIST_OFFSETS 2
+#define BROKER       1
+
+static void wait_for_end(struct consumer_rig *rig, int32_t partition, int64_t settled_offset)
+{
+    const int64_t end = clock_mono_ns() + WAIT_MS * NS_PER_MS;
+    struct consumer_partition last = {.settled_offset = -1, .end_offset = -1};
+    while (last.end_offset != settled_offset || last.settled_offset != settled_offset) {
+        EXPECT(clock_mono_ns() < end, "partition %d: settled %lld, end %lld; want both %lld",
+               last.partition, (long long)last.settled_offset, (long long)last.end_offset,
+               (long long)settled_offset);
+        struct consumer_partition *list;
+        if (consumer_partitions(rig->consumer, &list) > (size_t)partition)
+            last = list[partition];
+        free(list);
+        (void)poll(NULL, 0, 1);
+    }
+}
+
+// The broker of a topic that was just made says so while its partitions are still on their way. It
+// has to come to "nothing is there, and all of it was read" all the same: others wait for that.
+static void an_empty_topic_is_read_to_its_end_also_if_kafka_did_not_know_it_at_first(void **state)
+{
+    struct consumer_rig *rig = *state;
+    rd_kafka_mock_push_request_errors(
+        rig->cluster, LIST_OFFSETS, 4, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    consumer_begin(rig);
+    for (int32_t partition = 0; partition < PARTITIONS; partition++)
+        wait_for_end(rig, partition, 0);
+}
+
+// Where the ledger is in a topic is not believed before Kafka has said something to hold it
+// against: here it is another topic, and what stands before that place would not be read.
+static void a_topic_made_anew_is_found_also_if_kafka_did_not_know_it_at_first(void **state)
+{
+    struct consumer_rig *rig = *state;
+    put_events(rig, 0, 1, (struct range){1, 50});
+    put_flush(rig);
+    consumer_begin(rig);
+    wait_for(rig, count_is, 50);
+    consumer_end(rig);
+    cluster_destroy(rig);
+    cluster_create(rig);
+    put_events(rig, 0, 2, (struct range){1, 60});
+    put_flush(rig);
+    rd_kafka_mock_push_request_errors(rig->cluster, LIST_OFFSETS, 2,
+                                      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                                      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    consumer_begin(rig);
+    wait_for(rig, count_is, 110);
+    assert_int_equal(rig_total(rig->file).missing, 0);
+}
 
 static void kafka_may_come_later(void **state)
 {
@@ -186,6 +239,8 @@ int main(void)
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, consumer_rig_set_up, consumer_rig_tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(an_empty_topic_is_read_to_its_end_also_if_kafka_did_not_know_it_at_first),
+        TEST(a_topic_made_anew_is_found_also_if_kafka_did_not_know_it_at_first),
         TEST(kafka_may_come_later),
         TEST(a_stop_does_not_wait_for_a_kafka_that_is_away),
         TEST(a_ledger_moved_by_another_owner_is_read_again),
