@@ -10,7 +10,7 @@ import { summary, values } from './lib/summary.js';
 
 const duration_s = Math.ceil(seconds(600));
 const SERVICES = { adder: ADDER_ADMIN, totals: TOTALS_ADMIN };
-const SETTLE = 1 / 3; // of the run: buffers and caches fill, connections come
+const SETTLE = 1 / 2; // of the run: connections come, SQLite's page cache fills
 const MEMORY = /^process_memory_usage_bytes (\S+)$/m;
 
 const grown = new Gauge('memory_grown_kb'); // slope times time, by service: noise counts little

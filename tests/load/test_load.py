@@ -3,9 +3,11 @@
 import contextlib
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
+import xml.etree.ElementTree
 
 import pytest
 
@@ -82,6 +84,23 @@ def test_a_run_leaves_its_results_and_one_table(system, tmp_path):
         assert (tmp_path / name).stat().st_size > 0, name
     adds = summary(tmp_path)["metrics"]["adds"]["values"]["count"]
     assert f"| adds, reads | {adds:,}" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_run_becomes_a_table_and_two_plots(system, tmp_path):
+    code, said = k6(tmp_path, "mix", *addresses(system), "--users", "4", *SLOW,
+                    "--duration", "5s")
+    assert code == WELL, said
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    shutil.copy(ROOT / "docs/load.md", docs)
+    subprocess.run([ROOT / "load/plot.py", tmp_path, "--docs", docs], check=True)
+    page = (docs / "load.md").read_text(encoding="utf-8")
+    assert "`./abacus k6 mix --out" in page and "| users | 4 |" in page, page
+    for name in ("rate", "latency"):
+        assert f"(load/{name}.svg)" in page
+        drawn = xml.etree.ElementTree.parse(docs / f"load/{name}.svg").getroot()
+        lines = drawn.findall("{http://www.w3.org/2000/svg}polyline")
+        assert len(lines) == 3 and all(line.get("points") for line in lines), name
 
 
 def test_services_that_are_killed_cost_no_sum(tmp_path):
