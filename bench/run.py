@@ -4,9 +4,9 @@
 
     bench/run.py [--build DIR] [--seconds N] [--kafka HOST:PORT] [NAME...]
 
-NAME is one of the measurements at the end; by default all but the peers, which need Go. The goals
-are for two cores with the load generator on them. A rate must reach its goal, a time or a size must
-stay below it.
+NAME is one of the measurements at the end; by default all but peers and overload, which build
+programs first. The goals are for two cores with the load generator on them. A rate must reach its
+goal, a time or a size must stay below it.
 Scratch files go to a folder in --scratch that is removed afterwards. `./abacus bench` runs this.
 """
 import argparse
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 
+from overload import overload
 from peers import peers
 from scale import scale
 from stages import stages
@@ -174,8 +175,10 @@ MEASUREMENTS = {
     "grpc": grpc_h2load, "client": grpc_client, "outbox": outbox, "apply": apply_rule,
     "metrics": metrics, "ledger": ledger, "rest": rest_reads, "embedded": embedded,
     "kafka": real_kafka, "latency": latency, "start": start_up, "telemetry": telemetry,
-    "stages": stages, "scale": scale, "peers": peers,
+    "stages": stages, "scale": scale, "peers": peers, "overload": overload,
 }
+NOT_BY_DEFAULT = ("peers", "overload")  # they build programs first
+NEED_KAFKA = ("kafka", "telemetry", "scale")
 
 
 # --- the table ---
@@ -229,7 +232,7 @@ def main():
     unknown = set(options.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    left_out = ("peers",) if options.kafka else ("peers", "kafka", "telemetry", "scale")
+    left_out = NOT_BY_DEFAULT if options.kafka else NOT_BY_DEFAULT + NEED_KAFKA
     names = options.names or [n for n in MEASUREMENTS if n not in left_out]
     options.scratch.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="bench-") as folder:
