@@ -4,7 +4,7 @@
 # shellcheck source=tools/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-compose_wait_s=300 # until all is healthy; pulling images comes before
+compose_wait_s=420 # until all is healthy; pulling images comes before
 compose_profiles=()
 compose_project=${COMPOSE_PROJECT_NAME:-abacus}
 compose_state=$run/compose/$compose_project
@@ -113,8 +113,8 @@ compose_build() {
 
 compose_up_failed() {
     compose_explain
-    [ -e "$compose_checked" ] || fail "not all came up, and nothing has passed a smoke check before
-  that one could go back to. What did come up still runs: ./abacus compose ps, ./abacus compose down"
+    [ -e "$compose_checked" ] || fail "not all came up, and there is nothing to go back to: no smoke
+  check has passed. What did come up still runs: ./abacus compose ps, ./abacus compose down"
     compose_back
     fail "not all came up; what passed the smoke check last runs again"
 }
@@ -124,12 +124,20 @@ compose_explain() {
     local name log=$compose_state/failed.log
     mkdir -p "$compose_state"
     docker_compose logs --no-color --timestamps >"$log" 2>&1 || true
-    for name in $(docker_compose ps --all --format '{{.Service}} {{.State}} {{.Health}}' |
-        grep -v ' running \(healthy\)\?$' | cut -d ' ' -f 1); do
+    for name in $(compose_unwell); do
         title "$name, the end of its log (all of it: $log)"
         docker_compose logs --no-log-prefix --tail 5 "$name"
         compose_explain_image "$name"
     done >&2
+}
+
+# The services that do not run, are not healthy, or have no health check but were started again.
+compose_unwell() {
+    local label='{{index .Config.Labels "com.docker.compose.service"}}' ids
+    mapfile -t ids < <(docker_compose ps --all --quiet)
+    docker inspect --format "$label {{.State.Status}} \
+{{with .State.Health}}{{.Status}}{{end}} {{.RestartCount}}" "${ids[@]}" |
+        grep -vE ' running (healthy [0-9]+| 0)$' | cut -d ' ' -f 1
 }
 
 compose_explain_image() { # NAME

@@ -4,19 +4,19 @@ import contextlib
 import itertools
 import json
 import os
-import pathlib
 import random
 import shutil
 import socket
 import subprocess
-import time
 import urllib.parse
 import urllib.request
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROJECT = f"abacus-test-{os.getpid()}"
+from harness.process import ROOT, wait_until
+
+PROJECT = f"abacus-test-{os.getpid()}"  # and the tag of its images, which nobody else gives away
+PROGRAMS = ("adder", "totals", "cli")
 PORTS = ["KAFKA", "GRPC", "HTTP", "ADDER_ADMIN", "TOTALS_ADMIN", "PROMETHEUS", "GRAFANA",
          "KAFKA_UI"]
 COMMAND_S_MAX = 900  # images may have to be pulled and built
@@ -59,7 +59,8 @@ class Compose:
     def __init__(self):
         numbers = zip(PORTS, free_ports(len(PORTS)))
         self.ports = {f"ABACUS_{name}_PORT": number for name, number in numbers}
-        self.environment = os.environ | {"COMPOSE_PROJECT_NAME": PROJECT} | self.ports
+        self.environment = os.environ | self.ports | {
+            "COMPOSE_PROJECT_NAME": PROJECT, "ABACUS_VERSION": PROJECT}
 
     def run(self, *arguments, code=0, **variables):
         done = subprocess.run([ROOT / "abacus", "compose", *arguments], capture_output=True,
@@ -86,18 +87,15 @@ def inspect(container, template):
     return docker("inspect", "--format", "{{" + template + "}}", container)
 
 
+def remove_images(tag):
+    docker("image", "rm", *[f"abacus-{program}:{tag}" for program in PROGRAMS])
+
+
 def kill_9(container):
     """The process itself. What `docker kill` ended, Docker would not start again."""
     pid = inspect(container, ".State.Pid")
     docker("run", "--rm", "--pid", "host", "--user", "0", "--entrypoint", "sh",
            PUBLIC["BASE_IMAGE"], "-c", f"kill -9 {pid}")
-
-
-def await_true(what, condition):
-    give_up = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < give_up, f"waited {WAIT_S} s in vain for {what}"
-        time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +106,7 @@ def compose():
         yield project
     finally:
         project.run("down", "--volumes")
+        remove_images(PROJECT)
 
 
 @pytest.fixture
@@ -115,18 +114,19 @@ def made_up_image(tmp_path):
     """Makes abacus-adder:TAG of a Dockerfile, with the other two images as they are."""
     tags = []
 
-    def make(tag, dockerfile, *arguments):
+    def make(name, dockerfile, *arguments):
+        tag = f"{PROJECT}-{name}"
         tags.append(tag)
         (tmp_path / "Dockerfile").write_text(dockerfile, encoding="utf-8")
         docker("build", "--tag", f"abacus-adder:{tag}", *arguments, str(tmp_path),
                env=os.environ | {"DOCKER_BUILDKIT": "1"})
-        for name in ("totals", "cli"):
-            docker("tag", f"abacus-{name}:dev", f"abacus-{name}:{tag}")
+        for other in ("totals", "cli"):
+            docker("tag", f"abacus-{other}:{PROJECT}", f"abacus-{other}:{tag}")
         return tag
 
     yield make
     for tag in tags:
-        docker("image", "rm", *[f"abacus-{name}:{tag}" for name in ("adder", "totals", "cli")])
+        remove_images(tag)
 
 
 # --- what it promises ---
@@ -158,8 +158,8 @@ def test_nothing_is_lost_or_doubled_when_a_process_is_killed_under_load(compose,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=compose.environment)
     first = load.stdout.readline()  # adds have been answered when it speaks
     kill_9(name)
-    await_true(f"Docker to start {victim} again",
-               lambda: int(inspect(name, ".RestartCount")) > restarts)
+    wait_until(lambda: int(inspect(name, ".RestartCount")) > restarts,
+               f"Docker to start {victim} again", WAIT_S)
     compose.run("up", "--no-build")
     said = first + load.communicate(timeout=COMMAND_S_MAX)[0]
     assert load.returncode == 0, said
@@ -185,28 +185,28 @@ def test_the_total_survives_down_and_up(compose):
 
 # --- what goes wrong: said, with the way out ---
 def test_a_bad_image_goes_back_to_what_passed_the_check(compose, made_up_image):
-    tag = made_up_image("abacus-test-bad", f"FROM {PUBLIC['BASE_IMAGE']}\nCMD [\"false\"]\n")
+    tag = made_up_image("bad", f"FROM {PUBLIC['BASE_IMAGE']}\nCMD [\"false\"]\n")
     before = inspect(compose.container("adder"), ".Image")
     said = compose.run("up", "--no-build", code=1, ABACUS_VERSION=tag)
-    assert "adder, the end of its log" in said
-    assert "what passed the smoke check last runs again" in said
+    assert "adder, the end of its log" in said, said
+    assert "what passed the smoke check last runs again" in said, said
     assert inspect(compose.container("adder"), ".Image") == before
     assert "every sum is there exactly once" in compose.run("smoke")
 
 
 def test_an_image_for_another_architecture_is_named_with_the_way_out(compose, made_up_image):
-    tag = made_up_image("abacus-test-riscv", "FROM scratch\nADD --chmod=755 Dockerfile /adder\n"
+    tag = made_up_image("riscv", "FROM scratch\nADD --chmod=755 Dockerfile /adder\n"
                         'ENTRYPOINT ["/adder"]\n', "--platform", "linux/riscv64")
     said = compose.run("up", "--no-build", code=1, ABACUS_VERSION=tag)
-    assert "Its image is for riscv64, but this engine runs" in said
-    assert "./abacus compose build" in said
-    assert "what passed the smoke check last runs again" in said
+    assert "Its image is for riscv64, but this engine runs" in said, said
+    assert "./abacus compose build" in said, said
+    assert "what passed the smoke check last runs again" in said, said
 
 
 def test_a_wrong_broker_is_found_by_the_check_which_goes_back(compose):
     compose.run("up", "--no-build", ABACUS_KAFKA="nowhere:9092")
     said = compose.run("smoke", "--wait-s", "5", code=2)
-    assert "could not tell: is Kafka reachable from both services? Their logs say" in said
+    assert "could not tell: is Kafka reachable from both services? Their logs say" in said, said
     assert "nowhere:9092" in compose.run("logs", "adder")
     compose.run("back")
     assert "every sum is there exactly once" in compose.run("smoke")
@@ -240,7 +240,7 @@ def test_a_taken_port_is_named_with_the_way_out(compose):
         taken = str(server.getsockname()[1])
         said = compose.run("up", "--no-build", code=1, ABACUS_HTTP_PORT=taken)
     assert f"port {taken} of 127.0.0.1 is taken" in said
-    assert "=NUMBER ./abacus compose up" in said
+    assert "=NUMBER ./abacus compose up" in said, said
 
 
 # --- observe ---
@@ -254,7 +254,7 @@ def metric(compose, expression):
 
 
 def await_metric(compose, expression):
-    await_true(f"Prometheus: {expression}", lambda: metric(compose, expression))
+    wait_until(lambda: metric(compose, expression), f"Prometheus: {expression}", WAIT_S)
 
 
 def test_metrics_traces_and_logs_arrive_where_they_are_looked_at(compose):

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything that compose promises, on containers of its own that are removed at the end: it comes
 # up and adds; each container may be killed under load, all may be stopped and started, and nothing
-# is lost or counted twice. Ports: as deploy/compose/compose.yaml says.
+# is lost or counted twice; a bad image goes back by itself. Options are those of `compose up`.
+# Ports: as deploy/compose/compose.yaml says.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/../lib.sh"
@@ -50,10 +51,25 @@ has_grown() { # COUNT: the total has more
     [ -n "$now" ] && [ "$now" -gt "$1" ]
 }
 
+# The command line tool under the name of the services: it ends at once, again and again.
+bad_image() {
+    local program code=0
+    title "A bad image"
+    for program in adder totals cli; do
+        docker tag "abacus-cli:${ABACUS_VERSION:-dev}" "abacus-$program:bad"
+    done
+    ABACUS_VERSION=bad compose up --no-build >"$logs/bad.log" 2>&1 || code=$?
+    cat "$logs/bad.log"
+    docker image rm abacus-adder:bad abacus-totals:bad abacus-cli:bad >/dev/null
+    [ "$code" -eq 1 ] || fail "coming up with a bad image must end with exit code 1, not $code"
+    grep -q "what passed the smoke check last runs again" "$logs/bad.log" ||
+        fail "the bad image was not rolled back"
+    compose smoke
+}
+
 trap finish EXIT
 title "up"
-compose up "$@"
-compose smoke
+compose up --check "$@"
 for service in adder totals kafka; do survives_kill "$service"; done
 
 title "down and up: what was counted is still there"
@@ -67,3 +83,4 @@ if [ -z "$before" ] || [ "$after" != "$before" ]; then
     fail "there were ${before:-?} adds in the total before down and up, now there are ${after:-?}"
 fi
 compose smoke
+bad_image
