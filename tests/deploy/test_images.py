@@ -135,6 +135,21 @@ def test_smoke_cannot_tell_when_it_is_called_wrongly(arguments, says):
     assert says in done.stderr
 
 
+@pytest.mark.parametrize("rollback, says", [
+    ("touch well", "went back: what ran before runs again, and is checked"),
+    ("true", "went back, but what ran before does not work either"),
+    ("false", "that failed too: what runs now does not work"),
+])
+def test_smoke_goes_back_when_the_check_fails_and_says_what_runs_then(tmp_path, rollback, says):
+    cli = tmp_path / "cli"
+    cli.write_text("#!/bin/sh\ncase $1 in\nprobe) test -e well ;;\nadd) echo 2 + 3 = 5 ;;\nesac\n")
+    cli.chmod(0o755)
+    done = subprocess.run([SMOKE, "--cli", cli, "--wait-s", "1", "--rollback", rollback],
+                          capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert says in done.stderr
+
+
 def test_shellcheck_has_nothing_to_say():
     done = subprocess.run(["shellcheck", SMOKE, ROOT / "deploy/images/collect.sh"],
                           capture_output=True, text=True, check=False)
