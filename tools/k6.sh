@@ -198,6 +198,7 @@ load_test() {
     [ -f "$root/load/$name.js" ] || usage_error "k6: no script \"$name\": ./abacus k6 list"
     shift
     k6_parse "$@"
+    need "$needs_k6"
     build_all
     go_program build "$root/tools/k6" k6
     program=$(go_program path "$root/tools/k6" k6)

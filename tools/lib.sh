@@ -65,8 +65,8 @@ check_go() {
             "https://go.dev/dl"
 }
 
-# go_program build|path FOLDER NAME: builds a program of Go modules into the cache unless it is there,
-# or says where it is. A change of what the folder says it is made of builds another.
+# go_program build|path FOLDER NAME: builds a program of Go modules into the cache, unless it is
+# there; or says where it is. A change of what the folder says it is made of builds another.
 go_program() {
     local folder=$2 name=$3 program started
     program=$cache/bin/$name-$(cat "$folder"/*.go "$folder"/go.* | sha256sum | cut -c 1-12)

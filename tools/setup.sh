@@ -29,6 +29,8 @@ module  cmocka        libcmocka-dev'
 needs_kafka='
 command java          default-jre-headless
 command mvn           maven'
+needs_k6='
+command go            golang-go'
 needs_observe='
 command go            golang-go
 command prometheus    prometheus'

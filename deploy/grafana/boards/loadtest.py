@@ -4,8 +4,8 @@ from expressions import ADD, OURS, buckets, mean, rates
 from panels import AFTER_ERROR, WITH_K6, board, graph, heatmap, query, row, text
 
 HOW = """
-Start a load: `./abacus k6 list`; docs/load.md tells how to read it. Without k6 (`./abacus load`) its
-row stays empty. Then read from left to right and from top to bottom.
+Start a load: `./abacus k6 list`; docs/load.md tells how to read it. Without k6 (`./abacus load`)
+its row stays empty. Then read from left to right and from top to bottom.
 
 * **The knee**: raise the load step by step. As long as *counted* follows *arriving*, latency is
   flat. Beyond the knee *arriving* goes on, *counted* does not, and what waits grows.
