@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define POLL_MS        1000 // an idle turn, for what is done by the clock
 #define LEARN_MS       50   // the same while there is a partition that Kafka does not tell of
@@ -28,6 +29,7 @@
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   5000
 #define CLOSE_NS       (3 * NS_PER_S) // to leave the group; it expires by itself otherwise
+#define DESTROY_S      3
 
 struct consumer {
     // fixed after create
@@ -43,6 +45,7 @@ struct consumer {
     // the thread's own
     rd_kafka_t *rk; // owned; NULL: between two clients
     bool fatal;     // rk is of no use any more
+    bool doubt;     // the topic was gone, and may be another one now
     struct batch batch;
     rd_kafka_message_t *held;       // owned; the first of the next batch, or NULL
     char trouble[ERR_TEXT_MAX];     // what was last logged of the ledger; "": all is well
@@ -93,6 +96,8 @@ static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const c
         log_warn("consumer", "Kafka: %s", text);
     else
         log_info("consumer", "Kafka delivers again");
+    c->doubt |= code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+                code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     c->fatal |= code == RD_KAFKA_RESP_ERR__FATAL;
     if (c->fatal)
         readiness_set(c->config.readiness, c->config.readiness_index, false, text);
@@ -158,11 +163,17 @@ static void reread(struct consumer *c, const struct err *cause)
     trouble_set(c, "");
 }
 
-// A partition that Kafka did not tell of may be there now.
+// A partition that Kafka did not tell of may be there now. One of a topic that was gone may be
+// another one, which begins at 0 and may pass the place where we wait without our notice.
 static void learn(struct consumer *c)
 {
     bool again;
     struct err err;
+    if (c->doubt) {
+        c->doubt = false;
+        err_set(&err, ERR_UNAVAILABLE, "topic %s was gone", c->config.topic.name);
+        reread(c, &err);
+    }
     const bool ok = positions_learn(c->positions, &again, &err);
     if (again)
         drop_in_hand(c);
@@ -276,11 +287,17 @@ static const struct kafka_property fixed[] = {
 
 // Events as soon as they are there, and little memory for those that wait.
 static const struct kafka_property defaults[] = {
-    {"fetch.min.bytes", "1"},          {"fetch.wait.max.ms", "100"},
-    {"queued.min.messages", "3000"},   {"max.partition.fetch.bytes", "65536"},
+    {"fetch.min.bytes", "1"},
+    {"fetch.wait.max.ms", "100"},
+    {"queued.min.messages", "3000"},
+    {"max.partition.fetch.bytes", "65536"},
     {"session.timeout.ms", "6000"}, // a restart after a crash waits for the dead member's end
-    {"heartbeat.interval.ms", "2000"}, {"max.poll.interval.ms", "300000"},
-    {"socket.nagle.disable", "true"},  {"reconnect.backoff.max.ms", "1000"},
+    {"heartbeat.interval.ms", "2000"},
+    {"max.poll.interval.ms", "300000"},
+    {"socket.nagle.disable", "true"},
+    {"reconnect.backoff.max.ms", "1000"},
+    // To notice a topic that comes or goes: by default after up to five minutes.
+    {"topic.metadata.refresh.interval.ms", "5000"},
 };
 
 // Since 2.2 the pause of a full queue is an option, where positions_nudge could not shorten it.
@@ -318,6 +335,29 @@ static bool client_create(struct consumer *c, struct err *err)
     return true;
 }
 
+static void *destroy_run(void *rk)
+{
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+// From 2.0 until 2.5, librdkafka leaves a mark in the queue of a partition that is taken away. The
+// mark holds the partition, which holds the queue: when its topic is gone too, nothing ends that,
+// and rd_kafka_destroy waits forever (its issue 4362). Then the client is left behind: it has left
+// its group, nobody polls it, and so it calls nothing of ours any more.
+static void destroy_within_limit(rd_kafka_t *rk)
+{
+    pthread_t thread;
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += DESTROY_S;
+    CHECK_INT(pthread_create(&thread, NULL, destroy_run, rk), ==, 0);
+    if (pthread_timedjoin_np(thread, NULL, &limit) == 0)
+        return;
+    log_warn("consumer", "the Kafka client does not end; going on without");
+    CHECK_INT(pthread_detach(thread), ==, 0);
+}
+
 static void client_destroy(struct consumer *c)
 {
     if (c->rk == NULL)
@@ -326,7 +366,7 @@ static void client_destroy(struct consumer *c)
     rd_kafka_queue_destroy(c->queue);
     c->queue = NULL;
     pthread_mutex_unlock(&c->mu);
-    rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    destroy_within_limit(c->rk);
     c->rk = NULL;
 }
 

@@ -68,6 +68,44 @@ def test_replay_restores_the_total_of_a_wiped_kafka_exactly(tmp_path, own_kafka,
     assert_all_arrived(system, 99 * 50 + 49 * 25 + 45, 160)
 
 
+def test_totals_goes_on_when_its_topic_was_deleted_and_is_made_again(system):
+    """Totals has nothing to read first, and nobody tells it when there is something again."""
+    with system.adder.client() as client:
+        client.add(1, 1)
+        system.totals.wait_for_total(2, 1)
+        system.kafka.delete_topic(system.topic)
+        system.totals.wait_for_log("partition count changed from 4 to 0")
+        client.add(2, 3)
+        wait_until(lambda: system.adder.source()["backlog"] == "0", "it to be in the new topic")
+    assert_all_arrived(system, 7, 2)
+
+
+def test_totals_stops_cleanly_when_its_topic_is_gone(system):
+    """Its Kafka client must let go of partitions that are nowhere any more."""
+    with system.adder.client() as client:
+        client.add(1, 1)
+    system.totals.wait_for_total(2, 1)
+    system.adder.stop()
+    system.kafka.delete_topic(system.topic)
+    system.totals.wait_for_log("partition count changed from 4 to 0")
+    assert system.totals.stop() == 0, "it ran into the end of its grace time"
+
+
+def test_totals_stops_cleanly_after_a_wipe(tmp_path, own_kafka, opened):
+    """Its partitions are taken away first, since its session ends; then the topic is gone."""
+    system = opened(System(tmp_path, own_kafka)).start()
+    with system.adder.client() as client:
+        client.add(1, 1)
+    system.totals.wait_for_total(2, 1)
+    system.adder.stop()
+    own_kafka.kill()
+    own_kafka.wipe()
+    system.totals.wait_for_log("rebalance: gave back 4 partitions")
+    own_kafka.start()
+    system.totals.wait_for_log("partition count changed from 4 to 0")
+    assert system.totals.stop() == 0, "it ran into the end of its grace time"
+
+
 def test_replay_of_a_stopped_adder_s_outbox(system):
     with system.adder.client() as client:
         for n in range(10):

@@ -25,6 +25,10 @@ class Broker:
         topic = confluent_kafka.admin.NewTopic(name, partitions, 1)
         admin.create_topics([topic])[name].result(PATIENCE_S)
 
+    def delete_topic(self, name):
+        admin = self.admin()  # must outlive the future
+        admin.delete_topics([name])[name].result(PATIENCE_S)
+
     def topics(self):
         return self.admin().list_topics(timeout=PATIENCE_S).topics
 
