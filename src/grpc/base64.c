@@ -6,14 +6,19 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 void grpc_base64_encode(struct bytes *out, const void *data, size_t length)
 {
     const uint8_t *in = data;
+    uint8_t *const begin = bytes_reserve(out, (length + 2) / 3 * 4), *at = begin;
     for (size_t i = 0; i < length; i += 3) {
         const size_t left = length - i;
         const uint32_t bits = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
                               (left > 2 ? (uint32_t)in[i + 2] : 0);
-        const char quad[] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63],
-                             alphabet[bits >> 6 & 63], alphabet[bits & 63]};
-        bytes_append(out, quad, left > 2 ? 4 : left + 1);
+        *at++ = (uint8_t)alphabet[bits >> 18];
+        *at++ = (uint8_t)alphabet[bits >> 12 & 63];
+        if (left > 1)
+            *at++ = (uint8_t)alphabet[bits >> 6 & 63];
+        if (left > 2)
+            *at++ = (uint8_t)alphabet[bits & 63];
     }
+    out->length += (size_t)(at - begin);
 }
 
 static int value_of(char c)
