@@ -18,6 +18,7 @@ void grpc_base64_encode(struct bytes *out, const void *data, size_t length)
         if (left > 2)
             *at++ = (uint8_t)alphabet[bits & 63];
     }
+    *at = '\0'; // does not count: bytes.h
     out->length += (size_t)(at - begin);
 }
 
