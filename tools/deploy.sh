@@ -180,9 +180,10 @@ forwards_end() {
     deploy_forwards=()
 }
 
-deploy_adders() { # their pods, one a line
-    kube_abacus get pods --selector app.kubernetes.io/name=abacus-adder \
-        --output 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}'
+deploy_adders() { # their pods, one a line; those that are on their way out do not count
+    local count
+    count=$(kube_abacus get statefulset adder --output 'jsonpath={.spec.replicas}')
+    seq --format 'adder-%g' 0 $((count - 1))
 }
 
 # The client that was built here, or the one in the image.
