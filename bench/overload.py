@@ -2,13 +2,13 @@
 """What happens beyond the capacity, for bench/run.py: the load grows to three times of what can be
 done, and ends. Once with a disk that takes 100 ms longer for each commit, so that it is the limit
 and the load generator is not; once with the whole machine. What was found goes to
-.run/overload.json, which bench/overload_plot.py draws."""
+overload.json in the scratch folder (.run), which bench/overload_plot.py draws."""
 import dataclasses
 import json
 import os
 import pathlib
 
-from system import Row, System, load_command, output_of
+from system import BenchFailed, Row, System, load_command, output_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARES = (0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3)
@@ -29,9 +29,11 @@ def load(bench, system, connections, rate=0):
     command = load_command(bench, system.adder.grpc_port, seconds=bench.seconds)
     said = json.loads(output_of(*command, "--connections", connections, "--in-flight", 256,
                                 "--rate", int(rate), "--timeout-ms", 60000))
+    other = sorted(set(said["statuses"]) - {"OK", "RESOURCE_EXHAUSTED"})
+    if other:
+        raise BenchFailed(f"neither answered nor refused: {', '.join(other)}")
     return {"offered": rate, "answered": said["rate"],
             "refused": said["statuses"].get("RESOURCE_EXHAUSTED", 0) / bench.seconds,
-            "other": sorted(set(said["statuses"]) - {"OK", "RESOURCE_EXHAUSTED"}),
             "latency_ms": said["latency_ms"], "refusal_ms": said["refusal_ms"],
             "memory_mb": system.adder.memory_mb("VmRSS")}
 
@@ -68,4 +70,4 @@ def overload(bench):
     for one in found:
         yield from rows(one)
     document = {"seconds": bench.seconds, "processors": os.cpu_count(), "cases": found}
-    (ROOT / ".run" / "overload.json").write_text(json.dumps(document, indent=1))
+    (bench.folder.parent / "overload.json").write_text(json.dumps(document, indent=1))

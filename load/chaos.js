@@ -2,7 +2,7 @@
 // A steady load while the services are killed: careful users lose nothing, whoever dies.
 import { Trend } from 'k6/metrics';
 import { Adder, NO_LOST_ADD, addsFailed, anyNumber } from './lib/abacus.js';
-import { TREND_STATS, arriving, number, seconds } from './lib/settings.js';
+import { TREND_STATS, arriving, number, seconds, users } from './lib/settings.js';
 import { latency, summary, values } from './lib/summary.js';
 import { uuid } from './lib/uuid.js';
 
@@ -13,7 +13,8 @@ const took = new Trend('add_until_answered', true);
 
 export const options = {
   scenarios: {
-    users: { ...arriving(number('RATE', 100), seconds(60)), gracefulStop: `${WAIT_S}s` },
+    users: { ...arriving(number('RATE', 100), seconds(60), 0, users(2000)),
+      gracefulStop: `${WAIT_S + 15}s` }, // the last call may take 10 s of its own
   },
   thresholds: NO_LOST_ADD,
   summaryTrendStats: TREND_STATS,

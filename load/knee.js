@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Adds arrive faster step by step, until answers no longer keep up: where is the knee?
 import { Adder, NO_LOST_ADD, anyNumber } from './lib/abacus.js';
-import { TREND_STATS, arriving, number, seconds } from './lib/settings.js';
+import { TREND_STATS, arriving, number, seconds, users } from './lib/settings.js';
 import { latency, summary, values } from './lib/summary.js';
 
 // Each step half as fast again as the one before. A closed load (users that wait for their answer)
@@ -19,7 +19,7 @@ const of = (metric, rate) => `${metric}{scenario:${name(rate)}}`;
 
 export const options = {
   scenarios: Object.fromEntries(RATES.map((rate, step) =>
-    [name(rate), arriving(rate, step_s, step * step_s, number('USERS', 1000))])),
+    [name(rate), arriving(rate, step_s, step * step_s, users(1000))])),
   // Sub-metrics exist only for thresholds; those that always hold keep the steps apart.
   thresholds: {
     ...NO_LOST_ADD,

@@ -2,7 +2,8 @@
 // From A to B as a user sees it: adds, then asks totals until that very sum is counted.
 import { sleep } from 'k6';
 import { Counter, Trend } from 'k6/metrics';
-import { Adder, NO_FAILED_ADD, anyNumber, applied, complain, rest, source } from './lib/abacus.js';
+import { Adder, NO_FAILED_ADD, NO_FAILED_READ, anyNumber, applied, complain, rest, source }
+  from './lib/abacus.js';
 import { TREND_STATS, number, seconds, span, users } from './lib/settings.js';
 import { latency, summary, values } from './lib/summary.js';
 
@@ -17,6 +18,7 @@ export const options = {
   },
   thresholds: {
     ...NO_FAILED_ADD,
+    ...NO_FAILED_READ,
     a_to_b_too_late: ['count==0'],
     a_to_b: [`p(95)<${number('P95_MS', 500)}`],
   },

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 sys.dont_write_bytecode = True
 
-from k6_watch import column, delivered, quantile  # noqa: E402  its folder had to be named first
+from k6_watch import column, observed, quantile  # noqa: E402  its folder had to be named first
 
 WIDTH, HEIGHT = 720, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 64, 34, 36
@@ -38,7 +38,7 @@ def latencies(samples, share):
     found = []
     for start in range(0, len(samples) - WINDOW, WINDOW):
         window = samples[start:start + WINDOW + 1]
-        value = quantile(share, delivered(window))
+        value = quantile(share, observed(window, "totals", "delivery"))
         if value is not None:
             found.append((window[-1]["t_s"], 1000 * value))
     return found

@@ -23,7 +23,8 @@ Load by k6, with both services watched meanwhile and every sum checked in the en
 
 $(k6_scripts)
 
-  --users N               at once; each script has its usual number
+  --users N               at once (knee, spike, chaos: at most; smoke has one); each script has
+                          its usual number
   --duration D            30s, 2m, 1h30m
   --set NAME=VALUE        more for the script: load/lib/settings.js lists what there is
   --out FOLDER            where the results go [.run/load/NAME]
@@ -32,6 +33,8 @@ $(k6_scripts)
 A system that runs, instead of one that is started (what is not said is as ./abacus up has it):
   --adder HOST:PORT  --adder-admin URL  --totals URL  --totals-admin URL
   --prometheus URL        gets k6's figures; must run with --web.enable-remote-write-receiver
+chaos kills only what is started here; a system that runs is yours to hurt.
+K6=PROGRAM in the environment: that k6, instead of the one that is built.
 
 Results: report.html, report.md, summary.md, summary.json, watch.json, k6.log.
 Exit code 0: all well; 1: a threshold is broken, a sum is lost or doubled; 2: usage, or unknown.
@@ -99,6 +102,15 @@ k6_system() {
 }
 
 # --- the run ---
+k6_program() { # prints its path
+    if [ -z "${K6:-}" ]; then
+        need "$needs_k6" >&2
+        go_program build "$root/tools/k6" k6 >&2
+        K6=$(go_program path "$root/tools/k6" k6)
+    fi
+    echo "$K6"
+}
+
 k6_run() { # NAME: in the background, as pids[k6]; its summary is on the terminal
     local url=${k6_options[prometheus]:-$prometheus_url} outputs=(--out web-dashboard)
     [ -z "$url" ] || outputs+=(--out experimental-prometheus-rw --tag "testid=$1")
@@ -108,7 +120,7 @@ k6_run() { # NAME: in the background, as pids[k6]; its summary is on the termina
         K6_WEB_DASHBOARD_PORT=-1 K6_WEB_DASHBOARD_PERIOD=1s \
         K6_WEB_DASHBOARD_EXPORT=$folder/report.html \
         K6_PROMETHEUS_RW_SERVER_URL=$url/api/v1/write K6_PROMETHEUS_RW_PUSH_INTERVAL=1s \
-        K6_PROMETHEUS_RW_TREND_STATS='p(50),p(95),p(99),max' K6_NO_USAGE_REPORT=true \
+        K6_PROMETHEUS_RW_TREND_STATS='p(50),p(95),p(99)' K6_NO_USAGE_REPORT=true \
         setsid "$program" run --quiet --no-color "${outputs[@]}" "${k6_settings[@]}" \
         "$root/load/$1.js" </dev/null 2>"$folder/k6.log" &
     pids[k6]=$!
@@ -127,6 +139,7 @@ k6_watch() {
 
 # --- chaos: who dies, one after another, as long as k6 runs ---
 k6_kill_every_s=3
+k6_too_short=
 
 k6_start_again() { # NAME: where it was, on what it has
     case $1 in
@@ -140,7 +153,7 @@ k6_start_again() { # NAME: where it was, on what it has
 }
 
 k6_kill_in_turn() {
-    local victims=(adder totals) turn=0 name
+    local victims=(adder totals) name
     [ "${k6_options[kafka]:-embedded}" = embedded ] || victims+=(broker) # one in memory forgets
     while sleep "$k6_kill_every_s" && alive "${pids[k6]}"; do
         name=${victims[turn++ % ${#victims[@]}]}
@@ -149,6 +162,16 @@ k6_kill_in_turn() {
         say "  $name is killed"
         k6_start_again "$name"
     done
+}
+
+k6_chaos() {
+    local turn=0
+    if k6_runs_elsewhere; then
+        say "  nothing is killed: this system was not started here"
+        return 0
+    fi
+    k6_kill_in_turn
+    [ "$turn" -gt 0 ] || k6_too_short=yes
 }
 
 # A thousand users complain a thousand times.
@@ -174,6 +197,10 @@ k6_wait() {
         verdict=2
         ;;
     esac
+    if [ -n "$k6_too_short" ] && [ "$verdict" -eq 0 ]; then
+        say "nobody was killed: --duration must be over $k6_kill_every_s s"
+        verdict=2
+    fi
 }
 
 k6_check() {
@@ -198,10 +225,8 @@ load_test() {
     [ -f "$root/load/$name.js" ] || usage_error "k6: no script \"$name\": ./abacus k6 list"
     shift
     k6_parse "$@"
-    need "$needs_k6"
     build_all
-    go_program build "$root/tools/k6" k6
-    program=$(go_program path "$root/tools/k6" k6)
+    program=$(k6_program)
     folder=$(realpath -m "${k6_options[out]:-$(ensure_run)/load/$name}")
     k6_clear "$folder"
     say "./abacus k6 $command_line" >"$folder/command"
@@ -210,11 +235,11 @@ load_test() {
     title "k6 $name: adder $adder, totals $totals"
     k6_run "$name"
     k6_watch
-    if [ "$name" = chaos ] && ! k6_runs_elsewhere; then k6_kill_in_turn; fi
+    if [ "$name" = chaos ]; then k6_chaos; fi
     k6_wait
     k6_check
     title "Users and services"
-    python3 "$root/tools/k6_watch.py" report "$folder" || verdict=2
+    python3 "$root/tools/k6_watch.py" report "$folder" || [ "$verdict" -eq 1 ] || verdict=2
     say "${dim}all of it: ${folder#"$PWD/"}$plain"
     return "$verdict"
 }

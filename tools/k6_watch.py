@@ -8,6 +8,7 @@
       FOLDER/summary.json (of k6) and FOLDER/watch.json as a table, also into FOLDER/report.md
 """
 import argparse
+import http.client
 import json
 import os
 import pathlib
@@ -30,24 +31,28 @@ KEPT = {
     "queue": "abacus_writer_queue_adds", "backlog": "abacus_outbox_backlog_events",
     "applied": "abacus_ledger_applied_total", "lag": "abacus_consumer_lag_events",
 }
-DELIVERY = "abacus_delivery_latency_seconds_bucket"
+# Of these histograms the buckets: the name, and the label of the series.
+HISTOGRAMS = {
+    "delivery": ("abacus_delivery_latency_seconds_bucket", ""),
+    "durable": ("abacus_stage_latency_seconds_bucket", 'stage="accept_to_commit"'),
+}
 
 
 # --- watch ---
 def scrape(url):
-    """What KEPT names, and the buckets of A to B; None when the service does not answer."""
+    """What KEPT and HISTOGRAMS name; None when the service does not answer, or not to the end."""
     try:
         with urllib.request.urlopen(url + "/metrics", timeout=ANSWER_S) as answer:
             text = answer.read().decode()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return None
-    sums, buckets = {}, {}
+    sums, histograms = {}, {}
     for name, labels, value in filter(None, map(sample_of, text.splitlines())):
         sums[name] = sums.get(name, 0) + value
-        if name == DELIVERY:
-            buckets[LE.search(labels).group(1)] = value
-    kept = {short: sums[name] for short, name in KEPT.items() if name in sums}
-    return {**kept, "delivery": buckets} if buckets else kept
+        for short, (histogram, label) in HISTOGRAMS.items():
+            if name == histogram and label in labels:
+                histograms.setdefault(short, {})[LE.search(labels).group(1)] = value
+    return {**{short: sums[name] for short, name in KEPT.items() if name in sums}, **histograms}
 
 
 def sample_of(line):
@@ -77,7 +82,8 @@ def watch(options):
     while True:
         last = ended.is_set()
         now = time.monotonic()
-        one = {"adder": scrape(options.adder_admin), "totals": scrape(options.totals_admin),
+        # Totals first, so that what comes in between counts as on its way rather than hides it.
+        one = {"totals": scrape(options.totals_admin), "adder": scrape(options.adder_admin),
                **{name: process(pid) for name, pid in pids.items()}}
         samples.append({"t_s": round(now - begun, 3), **one})
         if last:
@@ -110,10 +116,9 @@ def on_their_way(samples):
             yield one["t_s"], max(0, appended - applied)
 
 
-def delivered(samples):
+def observed(samples, who, what):
     """How many events took at most so long, {upper bound in s: count}, during these samples."""
-    seen = [one["totals"]["delivery"] for one in samples
-            if one.get("totals") and "delivery" in one["totals"]]
+    seen = [buckets for _, buckets in column(samples, who, what)]
     total = {}
     for earlier, later in zip(seen, seen[1:]):
         began_anew = later.get("+Inf", 0) < earlier.get("+Inf", 0)
@@ -165,6 +170,9 @@ def of_k6(summary):
     yield "adds, reads", f"{value('adds', 'count'):,.0f}, {value('reads', 'count'):,.0f}"
     yield "errors", (f"{value('adds_failed', 'passes'):.0f} of adds, "
                      f"{value('reads_failed', 'passes'):.0f} of reads")
+    yield "wrong, refused", (f"{value('adds_wrong', 'count'):.0f} adds and "
+                             f"{value('reads_wrong', 'count'):.0f} reads, "
+                             f"{value('adds_refused', 'count'):.0f} adds")
     for what, metric in (("an add", "grpc_req_duration"), ("a read", "http_req_duration")):
         found = latency_row(summary, metric)
         if found:
@@ -178,10 +186,13 @@ def peak(series):
 
 def of_services(samples):
     """Rows of what the services say."""
-    buckets = delivered(samples)
-    yield "A to B: p50 / p95 / p99", " / ".join(
-        milliseconds(quantile(share, buckets)) for share in (0.5, 0.95, 0.99)) + " ms"
-    for what, who, name in (("outbox backlog, peak", "adder", "backlog"),
+    for what, who, name in (("waiting for the disk", "adder", "durable"),
+                            ("A to B", "totals", "delivery")):
+        buckets = observed(samples, who, name)
+        yield f"{what}: p50 / p95 / p99", " / ".join(
+            milliseconds(quantile(share, buckets)) for share in (0.5, 0.95, 0.99)) + " ms"
+    for what, who, name in (("waiting for the disk, peak", "adder", "queue"),
+                            ("outbox backlog, peak", "adder", "backlog"),
                             ("consumer lag, peak", "totals", "lag")):
         yield what, peak(column(samples, who, name))
     yield "not counted yet, peak", peak(on_their_way(samples))
@@ -196,6 +207,8 @@ def of_services(samples):
 def report(options):
     folder = pathlib.Path(options.folder)
     samples = json.loads((folder / "watch.json").read_text(encoding="utf-8"))
+    if not samples:
+        sys.exit(f"{folder}/watch.json has no samples: who was to look ended before its time")
     summary = folder / "summary.json"
     rows = list(of_services(samples))
     if summary.exists():

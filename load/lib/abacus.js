@@ -28,6 +28,7 @@ export const NO_FAILED_READ = {
   reads: ['count>0'], reads_failed: ['rate==0'], reads_wrong: ['count==0'],
 };
 const p95_ms = number('P95_MS', 500);
+export const oneConnectionEach = user_count => ({ connects: [`count<=${user_count}`] });
 export const FAST_ADDS = { grpc_req_duration: [`p(95)<${p95_ms}`] };
 export const FAST_READS = { http_req_duration: [`p(95)<${p95_ms}`] };
 
@@ -42,9 +43,10 @@ export function complain(text) {
 
 const OK = grpc.StatusOK;
 const REFUSED = grpc.StatusResourceExhausted;
-// Nobody knows whether the add was written: the server died, or ends. (k6 calls a broken stream
-// CANCELLED, INTERNAL or UNKNOWN, as grpc-go does.)
-const UNKNOWN_FATE = [
+// The add is not written; or nobody knows, since the server died or ends (grpc-go calls a broken
+// stream CANCELLED or UNKNOWN too). INTERNAL is not among them: that is a fault of the server.
+const SEND_AGAIN = [
+  REFUSED,
   grpc.StatusUnavailable, grpc.StatusDeadlineExceeded, grpc.StatusCanceled, grpc.StatusUnknown,
 ];
 
@@ -99,7 +101,7 @@ export class Adder {
       const { status, message, why } = this.call(a, b, id);
       if (status === OK) return message;
       if (status === REFUSED) addsRefused.add(1);
-      else if (!UNKNOWN_FATE.includes(status) || Date.now() > give_up_ms) {
+      if (!SEND_AGAIN.includes(status) || Date.now() > give_up_ms) {
         complain(`${a} + ${b}: status ${status}: ${why}`);
         return null;
       }
@@ -110,18 +112,35 @@ export class Adder {
 
   // An answer must be the sum, and a user's adds get rising sequences.
   judge(a, b, message) {
-    const sequence = Number(message.sequence);
-    const wrong = message.sum !== String(a + b) || sequence <= this.highest;
+    const sequence = Number(message?.sequence);
+    const wrong = message?.sum !== String(a + b) || !(sequence > this.highest);
     if (wrong) {
       complain(`${a} + ${b} was answered ${JSON.stringify(message)} after ${this.highest}`);
       addsWrong.add(1);
     } else {
       adds.add(1);
+      this.highest = sequence;
     }
-    this.highest = sequence;
     addsFailed.add(wrong);
     return wrong ? null : message;
   }
+}
+
+// null: no JSON.
+function parsed(response) {
+  try {
+    return response.json();
+  } catch (error) {
+    return null;
+  }
+}
+
+// Counts it and passes on whether it went well.
+function countRead(response, well) {
+  if (well) reads.add(1);
+  else complain(`GET ${response.url}: no answer of ours: ${response.status} ${response.error}`);
+  readsFailed.add(!well);
+  return well;
 }
 
 // A user of the REST service. Remembers the total and its ETag, as a browser or a cache would.
@@ -138,33 +157,35 @@ export class Totals {
       timeout: '10s',
       tags: { name: '/v1/total' },
     });
-    const failed = response.status !== 200 && response.status !== 304;
-    if (failed) complain(`GET /v1/total: status ${response.status} ${response.error}`);
-    else reads.add(1);
     if (response.status === 304) readsUnchanged.add(1);
-    if (response.status === 200) this.take(response);
-    readsFailed.add(failed);
-    return failed ? null : this.known;
+    const well = response.status === 304 || (response.status === 200 && this.take(response));
+    return countRead(response, well) ? this.known : null;
   }
 
-  // A total never goes back.
+  // Whether it is a total. One never goes back.
   take(response) {
-    const total = response.json();
+    const total = parsed(response);
+    if (total?.version === undefined) return false;
     if (this.known && Number(total.version) < Number(this.known.version)) {
       complain(`version ${total.version} came after ${this.known.version}`);
       readsWrong.add(1);
     }
     this.known = total;
     this.etag = response.headers.Etag;
+    return true;
   }
 }
 
 // What totals knows of one source; {highest: 0} as long as it has heard of none.
+const UNHEARD_OF = { highest: '0', missing: [] };
 export function source(id) {
   const response = http.get(`${TOTALS}/v1/sources/${id}`, {
-    responseCallback: http.expectedStatuses(200, 404), tags: { name: '/v1/sources/{source}' },
+    responseCallback: http.expectedStatuses(200, 404), timeout: '10s',
+    tags: { name: '/v1/sources/{source}' },
   });
-  return response.status === 200 ? response.json() : { highest: '0', missing: [] };
+  const known = response.status === 200 ? parsed(response) : UNHEARD_OF;
+  const well = response.status === 404 || (response.status === 200 && known !== null);
+  return countRead(response, well) ? known : UNHEARD_OF;
 }
 
 // Whether everything up to that sequence, or this one itself, is in the total.

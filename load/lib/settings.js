@@ -6,7 +6,8 @@
 //   ABACUS_ADDER_ADMIN   the adder's admin port, http://HOST:PORT
 //   ABACUS_TOTALS_ADMIN  totals' admin port (soak only)
 //   ABACUS_PROTO_DIR     the folder of adder.proto
-//   USERS, DURATION      how many and how long ("90s", "2m"); each script has its own usual values
+//   USERS, DURATION      how many (knee, spike, chaos: at most) and how long ("90s", "2m"); each
+//                        script has its own usual values
 //   PAUSE_MS             how long a user rests between two rounds
 //   P95_MS               the latency that 95 % of the calls must keep
 //   OUT                  a folder for summary.json and summary.md; none: only the terminal

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between k6 and the adder: passes every call on, except that now and then it does what an adder
+"""Between k6 and a service: passes every call on, except that now and then it does what a service
 must never do. A load test that does not notice proves nothing."""
+import http.server
 import itertools
+import re
+import threading
+import urllib.request
 import uuid
 from concurrent import futures
 
@@ -32,6 +36,46 @@ def added_twice(liar, answer, _):
 def answer_of_another(liar, _, __):
     """An id sent again is added again."""
     return liar.forward(adder_pb2.AddRequest(a=1, request_id=str(uuid.uuid4())))
+
+
+def no_total(path, text, call):
+    return "{" if path == "/v1/total" and call % EVERY == 0 else text
+
+
+def more_in_the_sum(path, text, _):
+    return re.sub(r'"sum": *"-?', r"\g<0>1", text) if path == "/source" else text
+
+
+def growing_memory(_, text, call):
+    return re.sub(r"(?m)^(process_memory_usage_bytes) .*", rf"\1 {call * 10_000_000}", text)
+
+
+class HttpLiar:
+    """An HTTP server at self.url; plant(path, text, number of the call) spoils an answer."""
+
+    def __init__(self, url, plant):
+        calls = itertools.count(1)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                with urllib.request.urlopen(url + self.path, timeout=PATIENCE_S) as answer:
+                    body = plant(self.path, answer.read().decode(), next(calls)).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", answer.headers["Content-Type"])
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Liar:

@@ -6,36 +6,51 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import threading
 import xml.etree.ElementTree
+from concurrent import futures
 
 import pytest
 
 import liar
 from harness.kafka import EmbeddedBroker
 from harness.observe import Prometheus
-from harness.process import ROOT, pause
+from harness.process import ROOT, wait_until
 from harness.services import System
 
 RUN_S_MAX = 240
-WELL, BROKEN, USAGE = 0, 1, 2
+WELL, BROKEN, USAGE, UNKNOWN = 0, 1, 2, 2
 # A machine may be slow: what is asked for here is that nothing goes wrong, not that it is fast.
 SLOW = ["--set", "P95_MS=30000"]
 SCRIPTS = sorted(path.stem for path in (ROOT / "load").glob("*.js"))
 # With what a script is short, if its usual values are not; all get few users for two seconds.
 SHORT = {
     "knee": ["--duration", "3s", "--set", "STEPS=3", "--set", "RATE=40"],
-    "soak": ["--duration", "6s"],
-    "spike": ["--duration", "3s", "--set", "RATE=20"],
+    "soak": ["--duration", "4s"],
+    "spike": ["--duration", "3s", "--set", "RATE=20", "--users", "40"],
     "connections": ["--duration", "2s"],
-    "chaos": ["--duration", "9s", "--set", "RATE=20"],
+    "chaos": ["--duration", "7s", "--set", "RATE=20", "--users", "200"],
 }
+NOWHERE = ["--adder", "127.0.0.1:1", "--adder-admin", "http://127.0.0.1:1",
+           "--totals", "http://127.0.0.1:1", "--totals-admin", "http://127.0.0.1:1"]
 
 pytestmark = pytest.mark.timeout(RUN_S_MAX)
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory):
+def beside(tmp_path_factory):
+    """Runs without the system of the others; they mostly wait, so they do it beside the others."""
+    subprocess.run([ROOT / "abacus", "build"], check=True)  # else each of them would, at once
+    runs = {"chaos": (k6, "chaos", *short("chaos")),
+            "chaos too short": (k6, "chaos", *short("chaos"), "--duration", "1s"),
+            "nowhere": (k6, "mix", *NOWHERE, *short("mix")),
+            "totals killed": (mix_while_totals_die,)}
+    with futures.ThreadPoolExecutor(len(runs)) as pool:
+        yield {name: pool.submit(run, tmp_path_factory.mktemp("beside"), *words)
+               for name, (run, *words) in runs.items()}
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory, beside):  # pylint: disable=unused-argument
     folder = tmp_path_factory.mktemp("system")
     with contextlib.closing(EmbeddedBroker(folder)) as broker:
         broker.start()
@@ -49,10 +64,14 @@ def k6(folder, name, *options):
     return done.returncode, done.stdout + done.stderr
 
 
-def addresses(system, adder=None):
-    return ["--adder", adder or system.adder.addresses["grpc"],
-            "--adder-admin", system.adder.admin, "--totals", system.totals.url,
-            "--totals-admin", system.totals.admin]
+def urls(system):
+    return {"adder": system.adder.addresses["grpc"], "adder-admin": system.adder.admin,
+            "totals": system.totals.url, "totals-admin": system.totals.admin}
+
+
+def addresses(system, instead=()):
+    return [word for name, url in {**urls(system), **dict(instead)}.items()
+            for word in (f"--{name}", url)]
 
 
 def short(name):
@@ -72,28 +91,52 @@ def summary(folder):
     return json.loads((pathlib.Path(folder) / "summary.json").read_text(encoding="utf-8"))
 
 
-def test_a_run_leaves_its_results_and_one_table(system, tmp_path):
-    code, said = k6(tmp_path, "mix", *addresses(system), "--users", "4", *SLOW,
-                    "--duration", "5s")
-    assert code == WELL, said
-    for row in ("users ", "requests a second", "errors", "an add: p50 / p95 / p99",
-                "A to B: p50 / p95 / p99", "outbox backlog, peak", "consumer lag, peak",
+@pytest.fixture(scope="module")
+def mixed(system, tmp_path_factory):
+    """A run of mix: its folder, what was said, and the Prometheus that it wrote to."""
+    folder = tmp_path_factory.mktemp("mix")
+    with contextlib.closing(Prometheus(folder)) as prometheus:
+        prometheus.start()
+        prometheus.target("abacus-adder", system.adder.addresses["admin"])
+        prometheus.target("abacus-totals", system.totals.addresses["admin"])
+        code, said = k6(folder, "mix", *addresses(system), "--users", "4", *SLOW,
+                        "--duration", "8s", "--prometheus", prometheus.url)
+        assert code == WELL, said
+        yield folder, said, prometheus
+
+
+def test_every_panel_of_the_board_has_data_while_k6_runs(mixed):
+    """k6 writes to a real Prometheus, which reads the services: the board joins both."""
+    asked = subprocess.run([sys.executable, ROOT / "deploy/grafana/generate.py", "--queries"],
+                           check=True, capture_output=True, text=True)
+    wanted = {query["query"] for query in json.loads(asked.stdout)
+              if query["board"] == "abacus-loadtest" and query["expect"] != "after-error"}
+    assert any("k6_" in query for query in wanted)
+    prometheus = mixed[2]
+    empty = {query for query in wanted if not prometheus.query(query)}
+    assert not empty, empty
+
+
+def test_a_run_leaves_its_results_and_one_table(mixed):
+    folder, said, _ = mixed
+    for row in ("users ", "requests a second", "errors", "wrong, refused",
+                "an add: p50 / p95 / p99", "waiting for the disk: p50 / p95 / p99",
+                "waiting for the disk, peak", "A to B: p50 / p95 / p99",
+                "outbox backlog, peak", "consumer lag, peak",
                 "adder: CPU, memory at most", "totals: CPU, memory at most"):
         assert row in said, f"no row \"{row}\" in: {said}"
     for name in ("report.html", "report.md", "summary.md", "summary.json", "watch.json"):
-        assert (tmp_path / name).stat().st_size > 0, name
-    adds = summary(tmp_path)["metrics"]["adds"]["values"]["count"]
-    assert f"| adds, reads | {adds:,}" in (tmp_path / "report.md").read_text(encoding="utf-8")
+        assert (folder / name).stat().st_size > 0, name
+    adds = summary(folder)["metrics"]["adds"]["values"]["count"]
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert f"| adds, reads | {adds:,}" in report and "? " not in report, report
 
 
-def test_a_run_becomes_a_table_and_two_plots(system, tmp_path):
-    code, said = k6(tmp_path, "mix", *addresses(system), "--users", "4", *SLOW,
-                    "--duration", "5s")
-    assert code == WELL, said
+def test_a_run_becomes_a_table_and_two_plots(mixed, tmp_path):
     docs = tmp_path / "docs"
     docs.mkdir()
     shutil.copy(ROOT / "docs/load.md", docs)
-    subprocess.run([ROOT / "load/plot.py", tmp_path, "--docs", docs], check=True)
+    subprocess.run([ROOT / "load/plot.py", mixed[0], "--docs", docs], check=True)
     page = (docs / "load.md").read_text(encoding="utf-8")
     assert "`./abacus k6 mix --out" in page and "| users | 4 |" in page, page
     for name in ("rate", "latency"):
@@ -103,28 +146,15 @@ def test_a_run_becomes_a_table_and_two_plots(system, tmp_path):
         assert len(lines) == 3 and all(line.get("points") for line in lines), name
 
 
-def test_services_that_are_killed_cost_no_sum(tmp_path):
-    code, said = k6(tmp_path, "chaos", *short("chaos"))
+def test_services_that_are_killed_cost_no_sum(beside):
+    code, said = beside["chaos"].result()
     assert code == WELL, said
     assert "adder is killed" in said and "totals is killed" in said, said
 
 
-def test_every_panel_of_the_board_has_data_while_k6_runs(system, tmp_path):
-    """k6 writes to a real Prometheus, which reads the services: the board joins both."""
-    asked = subprocess.run([sys.executable, ROOT / "deploy/grafana/generate.py", "--queries"],
-                           check=True, capture_output=True, text=True)
-    wanted = {query["query"] for query in json.loads(asked.stdout)
-              if query["board"] == "abacus-loadtest" and query["expect"] != "after-error"}
-    assert any("k6_" in query for query in wanted)
-    with contextlib.closing(Prometheus(tmp_path)) as prometheus:
-        prometheus.start()
-        prometheus.target("abacus-adder", system.adder.addresses["admin"])
-        prometheus.target("abacus-totals", system.totals.addresses["admin"])
-        code, said = k6(tmp_path, "mix", *addresses(system), "--users", "4", *SLOW,
-                        "--duration", "8s", "--prometheus", prometheus.url)
-        assert code == WELL, said
-        empty = {query for query in wanted if not prometheus.query(query)}
-    assert not empty, empty
+def test_chaos_that_kills_nobody_proves_nothing(beside):
+    code, said = beside["chaos too short"].result()
+    assert code == UNKNOWN and "nobody was killed" in said, said
 
 
 # --- what must not pass ---
@@ -136,33 +166,57 @@ def test_every_panel_of_the_board_has_data_while_k6_runs(system, tmp_path):
 ], ids=lambda value: getattr(value, "__name__", None))
 def test_an_adder_that_lies_breaks_the_run(script, plant, broken, system, tmp_path):
     with contextlib.closing(liar.Liar(system.adder.addresses["grpc"], plant)) as adder:
-        code, said = k6(tmp_path, script, *addresses(system, adder.address), *short(script))
+        where = addresses(system, {"adder": adder.address})
+        code, said = k6(tmp_path, script, *where, *short(script))
     assert code == BROKEN, said
-    assert f"{broken}" in said and "BROKEN" in said, said
+    assert broken in said and "BROKEN" in said, said
 
 
-def test_a_service_that_dies_for_good_breaks_the_run(tmp_path):
-    with contextlib.closing(EmbeddedBroker(tmp_path)) as broker:
-        broker.start()
-        with contextlib.closing(System(tmp_path, broker)) as own:
-            own.start()
-            results = []
-            run = threading.Thread(target=lambda: results.append(
-                k6(tmp_path, "mix", *addresses(own), "--users", "4", *SLOW, "--duration", "6s")))
-            run.start()
-            while own.totals.total()[1] == 0:
-                pause(0.05)
-            own.totals.kill()
-            run.join()
-    code, said = results[0]
+@pytest.mark.parametrize("script, of, plant, broken", [
+    ("mix", "totals", liar.no_total, "reads_failed rate==0"),
+    ("soak", "totals-admin", liar.growing_memory, "memory_grown_kb{service:totals} value<2048"),
+], ids=lambda value: getattr(value, "__name__", None))
+def test_what_lies_by_http_breaks_the_run(script, of, plant, broken, system, tmp_path):
+    with contextlib.closing(liar.HttpLiar(urls(system)[of], plant)) as other:
+        code, said = k6(tmp_path, script, *addresses(system, {of: other.url}), *short(script))
+    assert code == BROKEN, said
+    assert broken in said, said
+
+
+def test_a_sum_that_is_not_counted_breaks_the_run_though_no_user_saw_it(system, tmp_path):
+    with contextlib.closing(liar.HttpLiar(system.adder.admin, liar.more_in_the_sum)) as other:
+        code, said = k6(tmp_path, "grpc", *addresses(system, {"adder-admin": other.url}),
+                        *short("grpc"))
+    assert code == BROKEN, said
+    assert "every threshold kept" in said and "WRONG: sums were lost" in said, said
+
+
+def test_memory_that_nobody_tells_breaks_a_soak(system, tmp_path):
+    code, said = k6(tmp_path, "soak", *addresses(system, {"totals-admin": "http://127.0.0.1:1"}),
+                    *short("soak"), "--duration", "1s")
+    assert code == BROKEN, said
+    assert "memory_watched count==2" in said, said
+
+
+def mix_while_totals_die(folder):
+    with contextlib.closing(EmbeddedBroker(folder)) as broker, \
+            contextlib.closing(System(folder, broker.start())) as own, \
+            futures.ThreadPoolExecutor(1) as pool:
+        own.start()
+        run = pool.submit(k6, folder, "mix", *addresses(own), *short("mix"), "--duration", "4s")
+        wait_until(lambda: own.totals.total()[1] > 0, "the first add")
+        own.totals.kill()
+        return run.result()
+
+
+def test_a_service_that_dies_for_good_breaks_the_run(beside):
+    code, said = beside["totals killed"].result()
     assert code == BROKEN, said
     assert "reads_failed rate==0" in said, said
 
 
-def test_a_system_that_is_not_there_breaks_the_run(tmp_path):
-    nowhere = ["--adder", "127.0.0.1:1", "--adder-admin", "http://127.0.0.1:1",
-               "--totals", "http://127.0.0.1:1", "--totals-admin", "http://127.0.0.1:1"]
-    code, said = k6(tmp_path, "mix", *nowhere, *short("mix"))
+def test_a_system_that_is_not_there_breaks_the_run(beside):
+    code, said = beside["nowhere"].result()
     assert code == BROKEN, said
 
 

@@ -16,8 +16,12 @@ from test_faults import FAULTS_BUILD
 SECONDS = 4
 QUEUE_MIN = 2048  # places that even the slowest disk has
 CONNECTIONS, IN_FLIGHT = 48, 256
-# How many calls are open at once is chance; what each refused one left behind would be more.
-MEMORY_MORE_MAX_KB = CONNECTIONS * IN_FLIGHT * 2
+AT_CAPACITY = 0.8  # of what it did before
+# How many calls are open at once is chance, so a round may take more memory than the one before.
+# What each refused call left behind, every round would add: 40,000 times as much.
+ROUNDS_MAX = 6
+ADDS_NOTHING_KB = 256
+EMPTY_WITHIN_S = 20  # the queue; a fifth of a second's work is the most that may wait there
 
 pytestmark = pytest.mark.skipif(not (FAULTS_BUILD / "build.ninja").exists(),
                                 reason="no build with -Dfaults=true")
@@ -63,12 +67,17 @@ def memory_kb(process):
 
 
 def test_at_twice_the_capacity_it_serves_at_capacity_and_refuses_the_rest(slow):
-    rate = capacity(slow)
-    done = overload(slow, rate)
+    for _ in range(2):  # once more, should others have had the machine meanwhile
+        rate = capacity(slow)
+        done = overload(slow, rate)
+        at_capacity = done["rate"] > AT_CAPACITY * rate
+        at_once = done["refusal_ms"]["p99"] < done["latency_ms"]["p50"]
+        if at_capacity and at_once:
+            break
     assert set(done["statuses"]) == {"OK", "RESOURCE_EXHAUSTED"}, done
     assert done["unknown"] == 0, done
-    assert done["rate"] > rate / 2, f"{rate} adds/s before, under overload: {done}"
-    assert done["refusal_ms"]["p50"] < done["latency_ms"]["p50"], done
+    assert at_capacity, f"{rate} adds/s before, under overload: {done}"
+    assert at_once, f"who is refused waits like who is accepted: {done}"
     load(slow, connections=1, in_flight=1, count=10)
     code, said = slow.check()
     assert code == 0, said
@@ -85,14 +94,24 @@ def test_who_is_accepted_under_overload_waits_for_a_few_commits_only(slow):
     assert metrics.value("abacus_writer_queue_limit_adds") == QUEUE_MIN
 
 
-def test_overload_that_goes_on_takes_no_more_memory_and_leaves_nothing_behind(slow):
+def test_overload_that_goes_on_takes_no_more_memory(slow):
     rate = capacity(slow)
     overload(slow, rate)
-    before_kb = memory_kb(slow.adder)
-    overload(slow, rate)
-    more_kb = memory_kb(slow.adder) - before_kb
-    assert more_kb < MEMORY_MORE_MAX_KB, f"{more_kb} KiB more than after the first time"
+    seen_kb = [memory_kb(slow.adder)]
+    while len(seen_kb) < ROUNDS_MAX:
+        overload(slow, rate)
+        seen_kb.append(memory_kb(slow.adder))
+        if seen_kb[-1] - seen_kb[-2] < ADDS_NOTHING_KB:
+            return
+    raise AssertionError(f"every round of overload takes more memory: {seen_kb} KiB")
+
+
+def test_it_recovers_from_overload_within_seconds(slow):
+    calm = {"connections": 2, "in_flight": 8, "count": 100}
+    before = load(slow, **calm)
+    overload(slow, capacity(slow))
     wait_until(lambda: scrape(slow.adder).value("abacus_writer_queue_adds") == 0,
-               "the queue to be empty")
-    done = load(slow, connections=2, in_flight=8, count=100)
-    assert set(done["statuses"]) == {"OK"}, done
+               "the queue to be empty", EMPTY_WITHIN_S)
+    after = load(slow, **calm)
+    assert set(after["statuses"]) == {"OK"}, after
+    assert after["latency_ms"]["p50"] < 2 * before["latency_ms"]["p50"], (before, after)
