@@ -56,7 +56,8 @@ MUST_USE bool store_row(struct store *store, sqlite3_stmt *stmt, bool *row, stru
 bool store_error(struct store *store, struct err *err);
 
 // Writes a copy of the file to `fd`: all that is committed at one moment, whoever has the file and
-// goes on writing to it. It takes as much room again beside the file, until it ends.
+// goes on writing to it. It takes as much room again beside the file, until it ends. A stop
+// (stop.h) ends it with an error.
 MUST_USE bool store_backup(const char *path, const struct store_format *format, int fd,
                            struct err *err);
 

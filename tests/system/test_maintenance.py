@@ -2,12 +2,13 @@
 """What docs/maintaining.md tells an operator to do, done: backup, restore, scale in, lost topic."""
 import contextlib
 import pathlib
+import select
 import shutil
 import sqlite3
 import subprocess
 
 from harness.load import Load
-from harness.process import PATIENCE_S, run, wait_until
+from harness.process import CLI, PATIENCE_S, run, wait_until
 from harness.services import Adder, System
 
 
@@ -77,6 +78,25 @@ def test_a_ledger_of_yesterday_and_a_lost_topic_are_made_good_by_replay(tmp_path
     assert system.totals.total()[1] < load.count
     assert system.adder.replay(1)[0] == 202
     assert_all_there(system, load.sum, load.count)
+
+
+# --- a backup that is given up ---
+def test_a_backup_that_nobody_reads_ends_when_it_is_told_and_leaves_nothing(tmp_path, system):
+    """More than fits into the pipe: without a reader it would wait for ever."""
+    run(CLI, "load", "--adder", system.adder.addresses["grpc"], "--count", 10_000, "--no-verify")
+    outbox = store_of(system.adder)
+    with open(tmp_path / "said", "wb") as said:
+        backup = subprocess.Popen([system.adder.command[0], "backup", "--outbox", outbox],
+                                  stdout=subprocess.PIPE, stderr=said)
+    try:
+        wait_until(lambda: select.select([backup.stdout], [], [], 0)[0], "the backup to begin")
+        assert not list(outbox.parent.glob("*.backup-*"))  # also if it were killed now
+        backup.terminate()
+        assert backup.wait(PATIENCE_S) == 1
+    finally:
+        backup.kill()
+        backup.communicate()
+    assert "stopped: the backup is not complete" in (tmp_path / "said").read_text()
 
 
 # --- the outbox ---

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite.h"
 
+#include "base/stop.h"
+
 #include "scratch.h"
 
 #include <dirent.h>
@@ -147,6 +149,21 @@ static void a_backup_that_cannot_be_written_is_an_error(void **state)
     assert_int_equal(temporary_files(f), 0);
 }
 
+// A stop is for ever in this process: the last test.
+static void asked_to_stop_it_ends_before_it_has_read_all(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {.text = ""};
+    execute(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
+               "INSERT INTO note(text) SELECT 'one of many' FROM n");
+    stop_init();
+    stop_request();
+    assert_false(back_up(f, &format, &err));
+    assert_int_equal(err.code, ERR_UNAVAILABLE);
+    EXPECT(strstr(err.text, "interrupted") != NULL, "%s", err.text);
+    assert_int_equal(temporary_files(f), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -157,6 +174,7 @@ int main(void)
         CASE(a_file_that_is_not_ours_is_refused),
         CASE(a_file_that_is_not_there_is_not_made),
         CASE(a_backup_that_cannot_be_written_is_an_error),
+        CASE(asked_to_stop_it_ends_before_it_has_read_all),
     };
     return cmocka_run_group_tests_name("store backup", tests, NULL, NULL);
 }
