@@ -19,6 +19,7 @@
 #define PROGRESS_LINE_S      5  // where the terminal cannot be written over
 #define POLL_MS              50 // how exactly we know when the total had it all
 #define HELLO_TIMEOUT_MAX_MS 5000
+#define REPEAT_MAX_MS        30000
 
 #define FIELD(name) .offset = offsetof(struct load_config, name)
 static const struct option table[] = {
@@ -211,6 +212,7 @@ static void run(const struct load_config *config, const struct address *adder,
         .request_ids = config->request_ids,
         .look_into_answers = !config->no_verify,
         .timeout_ms = config->timeout_ms,
+        .repeat_max_ms = REPEAT_MAX_MS,
         .on_second = on_second,
         .ctx = &last,
     };

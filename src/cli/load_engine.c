@@ -93,7 +93,7 @@ static void add_begin(struct engine *e, struct slot *s)
     s->a = 1 + number % 1000;
     s->b = 1 + number % 1000003;
     s->due_mono_ns = due_mono_ns(e, number);
-    s->repeat_end_mono_ns = e->now_mono_ns + LOAD_REPEAT_MAX_S * NS_PER_S;
+    s->repeat_end_mono_ns = e->now_mono_ns + e->spec->repeat_max_ms * NS_PER_MS;
     s->carries = s->doubtful = false;
     if (e->spec->request_ids)
         s->request_id = uuid_random();
@@ -228,7 +228,7 @@ static void on_done(const struct grpc_result *result, void *ctx)
         send_all(s->connection);
     } else {
         s->doubtful = s->doubtful || fate == LOAD_UNKNOWN;
-        if (fate == LOAD_REFUSED)
+        if (result->answered && result->status == GRPC_RESOURCE_EXHAUSTED)
             histogram_add(&e->stats->refusal_ns, e->now_mono_ns - s->sent_mono_ns);
         if (to_be_repeated(e, s, result, fate))
             e->stats->repeated++;
@@ -242,15 +242,25 @@ static void on_done(const struct grpc_result *result, void *ctx)
 }
 
 // --- the clock ---
-// Ends the adds that wait for another try and will get none.
+// Ends the adds that wait for another try and will get none. Their slots go behind those that still
+// carry one: who finds an empty slot looks no further.
 static void give_back(struct connection *c)
 {
     struct engine *e = c->engine;
+    struct slot_list carrying = STAILQ_HEAD_INITIALIZER(carrying);
+    struct slot_list empty = STAILQ_HEAD_INITIALIZER(empty);
     struct slot *s;
-    STAILQ_FOREACH(s, &c->ready, links) {
+    while ((s = STAILQ_FIRST(&c->ready)) != NULL) {
+        STAILQ_REMOVE_HEAD(&c->ready, links);
         if (s->carries && (e->giving_up || e->now_mono_ns >= s->repeat_end_mono_ns))
             add_end(e, s, LOAD_REFUSED); // unknown, if doubtful
+        if (s->carries)
+            STAILQ_INSERT_TAIL(&carrying, s, links);
+        else
+            STAILQ_INSERT_TAIL(&empty, s, links);
     }
+    STAILQ_CONCAT(&c->ready, &carrying);
+    STAILQ_CONCAT(&c->ready, &empty);
 }
 
 static void wake_rested(struct engine *e)

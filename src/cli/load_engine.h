@@ -11,8 +11,6 @@
 
 #include "cli/load_stats.h"
 
-#define LOAD_REPEAT_MAX_S 30 // an add of unknown fate is tried again for so long
-
 struct load_spec {
     const char *host, *port;
     int64_t connections, in_flight; // in flight: a connection
@@ -21,6 +19,7 @@ struct load_spec {
     bool request_ids;               // and repeat adds of unknown fate
     bool look_into_answers;         // count sums that are wrong
     int64_t timeout_ms;             // of each call
+    int64_t repeat_max_ms;          // an add without a clear answer is tried again for so long
     // Once a second, for progress; may be NULL.
     void (*on_second)(const struct load_stats *stats, int64_t elapsed_ns, void *ctx);
     void *ctx;

@@ -14,9 +14,9 @@ static const struct {
     double share;
 } percentiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
 
-static double percentile_ms(const struct histogram *latency_ns, size_t i)
+static double percentile_ms(const struct histogram *times_ns, size_t i)
 {
-    return (double)histogram_percentile(latency_ns, percentiles[i].share) / NS_PER_MS;
+    return (double)histogram_percentile(times_ns, percentiles[i].share) / NS_PER_MS;
 }
 
 // From the first add to the last acknowledgement.
@@ -70,7 +70,7 @@ static void print_latency(const struct load_config *config, const struct load_ou
     for (size_t i = 0; i < COUNT_OF(percentiles); i++)
         printf(" %s %.3f ms ", percentiles[i].name, percentile_ms(&o->stats.latency_ns, i));
     printf(config->rate > 0 ? " (from when each add was due)\n" : "\n");
-    if (o->stats.refused == 0)
+    if (o->stats.refusal_ns.count == 0)
         return;
     printf("refused after");
     for (size_t i = 0; i < COUNT_OF(percentiles); i++)
@@ -133,11 +133,11 @@ static json_t *statuses_json(const struct load_stats *s)
     return object;
 }
 
-static json_t *latency_json(const struct histogram *latency_ns)
+static json_t *percentiles_json(const struct histogram *times_ns)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < COUNT_OF(percentiles); i++)
-        json_object_set_new(object, percentiles[i].name, json_real(percentile_ms(latency_ns, i)));
+        json_object_set_new(object, percentiles[i].name, json_real(percentile_ms(times_ns, i)));
     return object;
 }
 
@@ -162,7 +162,7 @@ static void report_json(const struct load_config *config, const struct load_outc
                   (json_int_t)s->wrong_answers, "acknowledged_sum", decimal(s->acknowledged_sum),
                   "unknown_sum", decimal(s->unknown_sum), "seconds", sending_s(o), "rate",
                   per_s(s->acknowledged, sending_s(o)), "statuses", statuses_json(s), "latency_ms",
-                  latency_json(&s->latency_ns), "refusal_ms", latency_json(&s->refusal_ns));
+                  percentiles_json(&s->latency_ns), "refusal_ms", percentiles_json(&s->refusal_ns));
     if (!config->no_verify)
         json_object_set_new(document, "total", total_json(o));
     json_dumpf(document, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));

@@ -27,7 +27,7 @@ struct load_stats { // zeroed: nothing happened
     int64_t wrong_answers;           // acknowledged with a sum that is not a + b
     int64_t last_acknowledged_mono_ns;
     struct histogram latency_ns; // of acknowledged adds
-    struct histogram refusal_ns; // of refused calls, from when they were sent
+    struct histogram refusal_ns; // of calls answered RESOURCE_EXHAUSTED, from when they were sent
 };
 
 void load_stats_end(struct load_stats *s, enum load_fate fate, int64_t sum);

@@ -9,6 +9,7 @@
 
 #include "unit.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -61,7 +62,8 @@ static void fake_start(int port, struct misbehaviour misbehaviour)
     atomic_store(&fake.with_id, 0);
     EXPECT(grpc_server_create(&fake.server, &config, &method, 1, &err), "%s", err.text);
     grpc_server_start(fake.server);
-    fake.port = grpc_server_port(fake.server);
+    if (port == 0) // else it is that already, and the load may be reading it
+        fake.port = grpc_server_port(fake.server);
 }
 
 static void fake_stop(void)
@@ -84,6 +86,8 @@ static int64_t load(struct load_spec spec)
         spec.in_flight = 10;
     if (spec.timeout_ms == 0)
         spec.timeout_ms = 10000;
+    if (spec.repeat_max_ms == 0)
+        spec.repeat_max_ms = 30000;
     memset(&stats, 0, sizeof(stats));
     return load_run(&spec, &stats);
 }
@@ -122,12 +126,13 @@ static void each_failure_is_booked_by_what_it_says(void **state)
     static const struct {
         enum grpc_status status;
         bool request_ids;
-        int64_t acknowledged, refused, unknown, repeated;
+        int64_t acknowledged, refused, unknown, repeated, refusal_times;
     } table[] = {
-        {GRPC_RESOURCE_EXHAUSTED, false, 90, 10, 0, 0},
-        {GRPC_RESOURCE_EXHAUSTED, true, 90, 10, 0, 0}, // a clear no is not repeated
-        {GRPC_UNAVAILABLE, false, 90, 0, 10, 0},
-        {GRPC_UNAVAILABLE, true, 100, 0, 0, 11}, // of the 10 repeated calls one fails again
+        {GRPC_RESOURCE_EXHAUSTED, false, 90, 10, 0, 0, 10},
+        {GRPC_RESOURCE_EXHAUSTED, true, 90, 10, 0, 0, 10}, // a clear no is not repeated
+        {GRPC_OUT_OF_RANGE, false, 90, 10, 0, 0, 0},       // says nothing of a full queue
+        {GRPC_UNAVAILABLE, false, 90, 0, 10, 0, 0},
+        {GRPC_UNAVAILABLE, true, 100, 0, 0, 11, 0}, // of the 10 repeated calls one fails again
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         fake_start(0, (struct misbehaviour){.nth = 10, .status = table[i].status});
@@ -138,6 +143,7 @@ static void each_failure_is_booked_by_what_it_says(void **state)
                "row %zu: acknowledged %d, refused %d, unknown %d, repeated %d", i,
                (int)stats.acknowledged, (int)stats.refused, (int)stats.unknown,
                (int)stats.repeated);
+        assert_int_equal(stats.refusal_ns.count, table[i].refusal_times);
         assert_true(table[i].request_ids == (fake.with_id > 0));
     }
 }
@@ -192,6 +198,34 @@ static void a_restarted_server_is_found_again_and_every_add_ends(void **state)
     assert_int_equal(stats.acknowledged, 20000); // each was repeated until it had an answer
 }
 
+// --- a server that comes late ---
+static void *come_late(void *arg)
+{
+    (void)arg;
+    (void)poll(NULL, 0, 900); // by chance between two tries to connect: some adds expire before the next
+    fake_start(fake.port, (struct misbehaviour){0});
+    return NULL;
+}
+
+static void adds_that_expired_do_not_stand_in_the_way_of_those_that_did_not(void **state)
+{
+    (void)state;
+    fake_start(0, (struct misbehaviour){0});
+    fake_stop();
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, come_late, NULL), 0);
+    (void)load((struct load_spec){.connections = 1,
+                                  .in_flight = 100,
+                                  .rate = 100,
+                                  .count = 60,
+                                  .request_ids = true,
+                                  .repeat_max_ms = 1000});
+    pthread_join(thread, NULL);
+    fake_stop();
+    assert_int_equal(stats.begun, 60);
+    assert_int_equal(load_stats_in_flight(&stats), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +235,7 @@ int main(void)
         cmocka_unit_test(open_loop_keeps_to_its_rate),
         cmocka_unit_test(the_time_limit_ends_it),
         cmocka_unit_test(a_restarted_server_is_found_again_and_every_add_ends),
+        cmocka_unit_test(adds_that_expired_do_not_stand_in_the_way_of_those_that_did_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
