@@ -138,8 +138,6 @@ def embedded(bench):
 
 
 def real_kafka(bench):
-    if bench.kafka is None:
-        raise BenchFailed("no broker given: start one and pass --kafka HOST:PORT")
     yield from end_to_end(bench, bench.kafka, "real Kafka", goal=80_000)
 
 
@@ -178,7 +176,7 @@ MEASUREMENTS = {
     "stages": stages, "scale": scale, "peers": peers, "overload": overload,
 }
 NOT_BY_DEFAULT = ("peers", "overload")  # they build programs first
-NEED_KAFKA = ("kafka", "telemetry", "scale")
+NEEDS_KAFKA = {"kafka", "telemetry", "scale", "peers"}  # a real one
 
 
 # --- the table ---
@@ -210,6 +208,8 @@ def measure(names, bench):
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
+            if name in NEEDS_KAFKA and bench.kafka is None:
+                raise BenchFailed("no broker given: start one and pass --kafka HOST:PORT")
             for row in MEASUREMENTS[name](bench):
                 print(f"  {row.what}: {number(row.figure)} {row.unit} {row.verdict()}",
                       file=sys.stderr, flush=True)
@@ -232,7 +232,7 @@ def main():
     unknown = set(options.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    left_out = NOT_BY_DEFAULT if options.kafka else NOT_BY_DEFAULT + NEED_KAFKA
+    left_out = {*NOT_BY_DEFAULT, *(() if options.kafka else NEEDS_KAFKA)}
     names = options.names or [n for n in MEASUREMENTS if n not in left_out]
     options.scratch.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="bench-") as folder:

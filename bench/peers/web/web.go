@@ -50,6 +50,9 @@ type Partition struct {
 func Lags(ctx context.Context, admin *kadm.Client, topic string,
 	next func() map[int32]int64) (any, error) {
 	ends, err := admin.ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -10,18 +10,16 @@ import (
 	"flag"
 	"log"
 	"maps"
-	"strings"
 	"sync"
 
 	"abacus/bench/peers/event"
+	"abacus/bench/peers/kafka"
 	"abacus/bench/peers/store"
 	"abacus/bench/peers/web"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
-
-const partitions = 4
 
 const schema = `
 CREATE TABLE IF NOT EXISTS seen(id TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -79,11 +77,16 @@ func (t *totals) nextOffsets() map[int32]int64 {
 	return maps.Clone(t.next)
 }
 
-func connect(brokers string, options ...kgo.Opt) *kgo.Client {
-	options = append(options, kgo.SeedBrokers(strings.Split(brokers, ",")...))
-	client, err := kgo.NewClient(options...)
+// committed is where an earlier life of the group has come to.
+func committed(ctx context.Context, admin *kadm.Client, group, topic string) map[int32]int64 {
+	offsets, err := admin.FetchOffsetsForTopics(ctx, group, topic)
 	store.Must(err)
-	return client
+	next := map[int32]int64{}
+	offsets.Each(func(offset kadm.OffsetResponse) {
+		store.Must(offset.Err)
+		next[offset.Partition] = max(offset.At, 0) // -1: none
+	})
+	return next
 }
 
 func main() {
@@ -95,12 +98,11 @@ func main() {
 	group := flag.String("kafka-group", "abacus-totals", "")
 	flag.Parse()
 	ctx := context.Background()
-	admin := kadm.NewClient(connect(*brokers))
-	_, err := admin.CreateTopics(ctx, partitions, 1, nil, *topic)
-	store.Must(err)
-	client := connect(*brokers, kgo.ConsumeTopics(*topic), kgo.ConsumerGroup(*group),
+	admin := kadm.NewClient(kafka.Connect(*brokers))
+	kafka.MakeTopic(ctx, admin, *topic)
+	client := kafka.Connect(*brokers, kgo.ConsumeTopics(*topic), kgo.ConsumerGroup(*group),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
-	t := &totals{db: store.Open(*path, schema), next: map[int32]int64{}}
+	t := &totals{db: store.Open(*path, schema), next: committed(ctx, admin, *group, *topic)}
 	go web.Serve(*adminPort, web.Routes{"/readyz": web.Ready})
 	go web.Serve(*httpPort, web.Routes{
 		"/v1/total": t.total,

@@ -11,10 +11,10 @@ import (
 	"log"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"abacus/bench/peers/api"
+	"abacus/bench/peers/kafka"
 	"abacus/bench/peers/store"
 	"abacus/bench/peers/web"
 
@@ -74,12 +74,10 @@ func main() {
 	brokers := flag.String("kafka-bootstrap-servers", "127.0.0.1:9092", "")
 	topic := flag.String("kafka-topic", "abacus.sums", "made by totals")
 	flag.Parse()
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(strings.Split(*brokers, ",")...),
+	client := kafka.Connect(*brokers,
 		kgo.DefaultProduceTopic(*topic),
 		kgo.ProducerLinger(time.Millisecond),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()))
-	store.Must(err)
 	o := openOutbox(*path)
 	go o.write()
 	go relay(o, client)

@@ -27,9 +27,7 @@ CREATE TABLE IF NOT EXISTS source(
   id TEXT NOT NULL, appended INTEGER NOT NULL, published INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS outbox(
   sequence INTEGER PRIMARY KEY, a INTEGER NOT NULL, b INTEGER NOT NULL,
-  accepted_unix_us INTEGER NOT NULL, request_id BLOB, traceparent TEXT);
-CREATE UNIQUE INDEX IF NOT EXISTS outbox_request_id ON outbox(request_id)
-  WHERE request_id IS NOT NULL`
+  accepted_unix_us INTEGER NOT NULL)`
 
 var errQueueFull = errors.New("too many adds wait for the disk")
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"abacus/bench/peers/event"
+	"abacus/bench/peers/kafka"
 	"abacus/bench/peers/store"
 	"abacus/bench/peers/web"
 
@@ -39,7 +40,7 @@ func openLedger(path string) *ledger {
 		nextOffset: map[int32]int64{},
 	}
 	l.load()
-	for p := int32(0); p < partitions; p++ {
+	for p := int32(0); p < kafka.Partitions; p++ {
 		l.nextOffset[p] += 0
 	}
 	return l

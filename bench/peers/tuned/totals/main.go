@@ -7,8 +7,8 @@ package main
 import (
 	"context"
 	"flag"
-	"strings"
 
+	"abacus/bench/peers/kafka"
 	"abacus/bench/peers/store"
 	"abacus/bench/peers/web"
 
@@ -16,17 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const (
-	partitions = 4
-	batchMax   = 4096 // events in one transaction
-)
-
-func connect(brokers string, options ...kgo.Opt) *kgo.Client {
-	options = append(options, kgo.SeedBrokers(strings.Split(brokers, ",")...))
-	client, err := kgo.NewClient(options...)
-	store.Must(err)
-	return client
-}
+const batchMax = 4096 // events in one transaction
 
 func offsets(l *ledger) map[int32]kgo.Offset {
 	from := map[int32]kgo.Offset{}
@@ -45,11 +35,10 @@ func main() {
 	flag.String("kafka-group", "", "not used: the ledger keeps the offsets")
 	flag.Parse()
 	ctx := context.Background()
-	admin := kadm.NewClient(connect(*brokers))
-	_, err := admin.CreateTopics(ctx, partitions, 1, nil, *topic)
-	store.Must(err)
+	admin := kadm.NewClient(kafka.Connect(*brokers))
+	kafka.MakeTopic(ctx, admin, *topic)
 	l := openLedger(*path)
-	client := connect(*brokers, kgo.ConsumePartitions(
+	client := kafka.Connect(*brokers, kgo.ConsumePartitions(
 		map[string]map[int32]kgo.Offset{*topic: offsets(l)}))
 	go web.Serve(*adminPort, web.Routes{"/readyz": web.Ready})
 	go web.Serve(*httpPort, web.Routes{
