@@ -71,6 +71,7 @@ deploy_read() { # ARGUMENT...
         shift
     done
     [[ $deploy_wait_s =~ ^[1-9][0-9]{0,4}$ ]] || usage_error "deploy: --wait-s wants seconds"
+    [[ $deploy_watch_s =~ ^[1-9][0-9]{0,4}$ ]] || usage_error "deploy: --watch-s wants seconds"
     [ -n "$deploy_target" ] || usage_error "deploy: which cluster? kind, minikube or a context"
     deploy_defaults
 }
@@ -95,6 +96,8 @@ deploy_defaults() {
         [[ " $(deploy_components) " == *" $name "* ]] ||
             usage_error "deploy: no component \"$name\"; there are $(deploy_components)"
     done
+    [[ " $deploy_with " != *" logs "* || " $deploy_with " == *" observability "* ]] ||
+        say "logs: they go to the Loki of observability, which must be there already"
     [ -n "$deploy_tag" ] || [ "$deploy_overlay" != production ] ||
         usage_error "deploy: production needs --tag VERSION"
     : "${deploy_tag:=dev}"
@@ -114,9 +117,18 @@ deploy_find_cluster() {
 
 kind_find() {
     need_command kind https://kind.sigs.k8s.io/
-    kind get clusters 2>/dev/null | grep -qx abacus ||
-        kind create cluster --name abacus --config "$root/deploy/k8s/overlays/kind/kind.yaml" ||
-        fail "kind could not make a cluster"
+    kind get clusters 2>/dev/null | grep -qx abacus || kind_make
+}
+
+kind_make() {
+    local port ports file=deploy/k8s/overlays/kind/kind.yaml
+    mapfile -t ports < <(sed -n 's/.*hostPort: \([0-9]*\).*/\1/p' "$root/$file")
+    for port in "${ports[@]}"; do
+        ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null ||
+            fail "127.0.0.1:$port is taken by another program (ss -ltnp says which), and the cluster
+  wants it: end that, or write another hostPort into $file"
+    done
+    kind create cluster --name abacus --config "$root/$file" || fail "kind could not make a cluster"
 }
 
 # --- images ---
@@ -157,8 +169,9 @@ deploy_load_image() { # NAME
 }
 
 image_of() { # NAME: without the tag
+    local registry=${ABACUS_REGISTRY:-ghcr.io/abacus}
     if [ "$deploy_overlay" = production ]; then
-        printf '%s' "${ABACUS_REGISTRY:-ghcr.io/abacus}/abacus-$1"
+        printf '%s' "${registry,,}/abacus-$1" # it takes no capital letters, as tools/ci/images.sh
     else
         printf 'abacus-%s' "$1"
     fi

@@ -15,11 +15,29 @@ deploy_write() {
         for name in $deploy_with; do printf '  - ../../deploy/k8s/components/%s\n' "$name"; done
         printf 'images:\n'
         for name in "${deploy_names[@]}" cli; do
-            printf '  - {name: abacus-%s, newName: "%s", newTag: "%s"}\n' "$name" \
-                "$(image_of "$name")" "${deploy_tags[$name]}"
+            printf '  - {name: abacus-%s, newName: "%s", %s}\n' "$name" "$(image_of "$name")" \
+                "$(image_pin "$name")"
         done
     } >"$folder/kustomization.yaml"
     kubectl kustomize "$folder" >"$folder/all.yaml" || fail "the overlay cannot be put together"
+}
+
+# What is published may get another meaning later, since a tag can be moved. So in production the
+# image is the one that the tag means now, if docker can ask the registry.
+image_pin() { # NAME
+    local digest=''
+    if [ "$deploy_overlay" = production ]; then
+        digest=$(timeout 60 docker buildx imagetools inspect \
+            "$(image_of "$1"):${deploy_tags[$1]}" 2>/dev/null |
+            sed -n 's/^Digest: *\(sha256:[0-9a-f]\{64\}\)$/\1/p') || true
+        [ -n "$digest" ] ||
+            say "abacus-$1 goes by its tag: no docker here can ask the registry for its digest" >&2
+    fi
+    if [ -n "$digest" ]; then
+        printf 'digest: "%s"' "$digest"
+    else
+        printf 'newTag: "%s"' "${deploy_tags[$1]}"
+    fi
 }
 
 # What must be there before the API server can judge the rest, and what must not.
@@ -57,7 +75,7 @@ deploy_secrets() {
 deploy_apply() {
     local all=$run/deploy/all.yaml
     kube apply --dry-run=server -f "$all" >"$run/deploy/apply.log" ||
-        fail "the cluster would not take it: nothing was changed"
+        fail "the cluster would not take it: nothing was changed, but for Jobs that were removed"
     kube apply -f "$all" >"$run/deploy/apply.log"
 }
 
@@ -105,7 +123,19 @@ deploy_explain() {
             "type=Warning,reason!=Unhealthy,involvedObject.name=${pod#*/}")"
         deploy_explain_line "$pod says" "$(kube_abacus logs "$pod" --tail 200 2>/dev/null |
             grep -E '"level":"(warn|error)|^abacus' | tail -n 1)"
+        deploy_explain_image "$pod"
     done >&2
+}
+
+# A program of another architecture has no words of its own.
+deploy_explain_image() { # POD
+    local node wanted='' state='{.status.containerStatuses[*].lastState.terminated.message}'
+    { kube_abacus logs "$1" --tail 20 && kube_abacus get "$1" --output "jsonpath=$state"; } 2>&1 |
+        grep -q 'exec format error' || return 0
+    node=$(kube_abacus get "$1" --output 'jsonpath={.spec.nodeName}')
+    wanted=$(kube get node "$node" --output 'jsonpath={.status.nodeInfo.architecture}') || true
+    say "  $1: its image is for another architecture than its node ($node: ${wanted:-unknown});" \
+        "docker buildx imagetools inspect IMAGE says for which it is"
 }
 
 deploy_explain_line() { # WHO WHAT: nothing if there is nothing
