@@ -8,7 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 # Suites in a lane run one after another, lanes beside each other: most tests wait more than they
 # work. Within a lane, what fails fastest comes first.
 test_lanes=("tidy deploy unit clang fuzz observe" "load asan tsan" "system interop crash")
-# Only by name: these need a Docker engine, and a Kubernetes that ABACUS_CLUSTER names.
+# Only by name: these need a Docker engine, and a Kubernetes that ABACUS_CLUSTER names. The last
+# line of `./abacus test` says so.
 test_suites="${test_lanes[*]} containers cluster"
 
 step() { # NAME WHAT COMMAND...
@@ -19,6 +20,7 @@ step() { # NAME WHAT COMMAND...
         echo "$name" >>"$run/test/passed"
         printf '%sok%s    %-52s %6s s  %s\n' "$green" "$plain" "$what" \
             "$(seconds_since "$started")" "$(summary "$log")"
+        skipped "$log"
     else
         echo "$name" >>"$run/test/failed"
         printf '%sFAIL%s  %-52s %6s s\n%s\n      whole log: %s\n' "$red" "$plain" "$what" \
@@ -32,6 +34,11 @@ summary() {
     found=$(sed -n -e 's/^Ok: *\([0-9]*\) *$/\1 programs/p' \
         -e 's/^=* *\([0-9]* passed.*[0-9]s\).*/\1/p' "$1" | tail -n 1)
     printf '%s' "${found:-$(tail -n 1 "$1" | cut -c 1-150)}"
+}
+
+# What pytest left out, and why: how many tests, a line for each reason.
+skipped() {
+    sed -n 's/^SKIPPED \(\[[0-9]*\]\) [^ ]*: /      left out \1: /p' "$1" | cut -c 1-200
 }
 
 # --- one function a suite ---
@@ -54,7 +61,7 @@ pytests() { # BUILD ARGUMENT...: what each test left behind is beside its step's
     local folder=$1
     shift
     ABACUS_BUILD=$folder "$python" -m pytest -c "$root/tests/system/pytest.ini" \
-        --basetemp "${log%.log}" "$@"
+        --basetemp "${log%.log}" -rs "$@"
 }
 
 suite_tidy() {
@@ -100,14 +107,14 @@ suite_observe() {
 }
 suite_containers() {
     step containers "images and compose under a Docker engine" \
-        pytests "$build" -rs "$root/tests/containers"
+        pytests "$build" "$root/tests/containers"
 }
 suite_load() {
     step load "every k6 script, short; and with planted errors" load_tests
 }
 suite_cluster() {
     step cluster "ABACUS_CLUSTER: deployed to, killed, rolled back" \
-        pytests "$build" -rs "$root/tests/cluster"
+        pytests "$build" "$root/tests/cluster"
 }
 suite_crash() {
     step crash "crash campaign, ${1:-60} rounds" crash_campaign --rounds "${1:-60}"
@@ -167,5 +174,7 @@ run_tests() {
     say "${dim}in $(seconds_since "$started") s; logs in ${run#"$PWD/"}/test$plain"
     failed=$(count_lines "$run/test/failed")
     say "$(count_lines "$run/test/passed") passed, $failed failed"
+    [ $# -gt 0 ] || say "${dim}not run, since only by name: containers (./abacus test containers;\
+ Docker), cluster (ABACUS_CLUSTER=kind ./abacus test cluster)$plain"
     [ "$failed" -eq 0 ]
 }

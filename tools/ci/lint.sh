@@ -11,4 +11,4 @@ command python3       python3
 command shellcheck    shellcheck
 $needs_observe"
 need_python
-"$python" -m pytest -c "$root/tests/system/pytest.ini" -q "$@" "$root/tests/deploy"
+"$python" -m pytest -c "$root/tests/system/pytest.ini" -rs "$@" "$root/tests/deploy"
