@@ -27,6 +27,7 @@ Abacus in containers on this machine: Kafka, adder, totals.
   back                images and settings as they were when the smoke check passed last
   cli COMMAND...      abacus-cli beside the services: cli add 2 3, cli total, cli check
   build               only builds the images
+  run --rm k6         a load test, 1200 users; -e USERS=200 -e DURATION=20s before k6: another
   logs, ps, stop ...  as docker compose does
   down                stops and removes the containers; sums and everything else stay in volumes
       --volumes       removes the volumes too: outbox, ledger and Kafka's topics are gone then

@@ -92,6 +92,18 @@ def test_a_version_is_that_of_the_tag_else_the_commit():
     assert code == 0 and re.fullmatch("sha-[0-9a-f]{12}", said)
 
 
+@pytest.mark.parametrize("ref, moved", [
+    ("refs/heads/main", ":main"), ("refs/tags/v1.2.3", ":latest"), ("refs/tags/v1.2.3-rc1", "")])
+def test_only_a_final_version_becomes_the_latest(tmp_path, ref, moved):
+    (tmp_path / "docker").write_text("#!/bin/sh\necho \"$5\"\n", encoding="utf-8")
+    (tmp_path / "docker").chmod(0o755)
+    code, said = images("release", GITHUB_REF=ref, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    tags = [line for line in said.splitlines() if line.startswith("ghcr.io/")]
+    assert code == 0, said
+    assert tags == [f"ghcr.io/abacus/abacus-{name}{moved}"
+                    for name in ("adder", "totals", "cli") if moved]
+
+
 def test_images_says_what_it_needs():
     assert images()[0] == 2
     assert images("nonsense")[0] == 2

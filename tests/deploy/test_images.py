@@ -42,6 +42,11 @@ def test_the_dockerfile_builds_on_the_base_of_versions_env():
     assert f"ARG BASE_IMAGE={versions()['BASE_IMAGE']}\n" in DOCKERFILE.read_text(encoding="utf-8")
 
 
+def test_the_shell_for_maintenance_is_that_base_too():
+    pod = yaml.safe_load((ROOT / "deploy/k8s/maintenance.yaml").read_text(encoding="utf-8"))
+    assert [row["image"] for row in pod["spec"]["containers"]] == [versions()["BASE_IMAGE"]]
+
+
 def test_images_run_as_a_user_by_number():
     assert "USER 10001:10001\n" in DOCKERFILE.read_text(encoding="utf-8")
 

@@ -11,7 +11,8 @@
 #   tools/ci/images.sh join           makes NAME:VERSION of NAME:VERSION-amd64 and -arm64
 #   tools/ci/images.sh sign           signs NAME:VERSION with cosign, without a key
 #   tools/ci/images.sh verify         fails unless the workflow of $GITHUB_REPOSITORY signed it
-#   tools/ci/images.sh release        gives NAME:VERSION the tag that moves: latest, or main
+#   tools/ci/images.sh release        gives NAME:VERSION the tag that moves: latest, or main; none
+#                                     to a version like 1.2.3-rc1
 #   tools/ci/images.sh version        says VERSION
 #
 # Where no GitHub runs this, with a key of your own: `cosign generate-key-pair` makes two files, to
@@ -127,7 +128,10 @@ verify() {
 
 release() {
     local program moving=main
-    [[ ${GITHUB_REF:-} != refs/tags/* ]] || moving=latest
+    case ${GITHUB_REF:-} in
+    refs/tags/*-*) say "$version is not final: latest stays where it is" && return ;;
+    refs/tags/*) moving=latest ;;
+    esac
     for program in "${programs[@]}"; do
         docker buildx imagetools create --tag "$registry/abacus-$program:$moving" \
             "$registry/abacus-$program:$version"
