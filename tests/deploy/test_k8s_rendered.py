@@ -18,11 +18,15 @@ STRIMZI = "kafka.strimzi.io/v1"
 # Made by hand, by cert-manager or by Strimzi; everything else comes with what is applied.
 SECRETS = {"kafka-tls", "kafka-client-tls", "abacus-cluster-ca-cert", "abacus"}
 
-pytestmark = pytest.mark.skipif(
-    bool(kustomized.why_not()),
-    reason=f"neither kustomize nor kubeconform could be built here: {kustomized.why_not()}")
 for_each_combination = pytest.mark.parametrize("combination", list(some_combinations()),
                                                ids=name_of)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_renders():
+    if kustomized.why_not():
+        give_up = pytest.fail if kustomized.must_render() else pytest.skip
+        give_up(f"neither kustomize nor kubeconform could be built here: {kustomized.why_not()}")
 
 
 def pods(combination):
@@ -128,6 +132,19 @@ def test_nothing_is_too_large_for_an_apply(combination):
     for row in objects(*combination):
         assert len(yaml.dump(row, Dumper=yaml.CSafeDumper)) < APPLY_BYTES_MAX, \
             f'{row["metadata"]["name"]}: put some of it into another ConfigMap'
+
+
+# --- who deploys ---
+def test_a_deployer_may_apply_all_of_production_and_no_more_than_read_the_rest():
+    roles = [row for row in yaml.safe_load_all(
+        (K8S / "deployer.yaml").read_text(encoding="utf-8")) if row["kind"].endswith("Role")]
+    allowed = {(group, resource) for role in roles for rule in role["rules"]
+               for group in rule["apiGroups"] for resource in rule["resources"]
+               if {"get", "patch"} <= set(rule["verbs"])}
+    needed = {(row["apiVersion"].rpartition("/")[0], row["kind"].lower() + "s")
+              for row in objects("production", ())}
+    needed = {(group, name.replace("policys", "policies")) for group, name in needed}
+    assert allowed == needed | {("batch", "jobs")}
 
 
 # --- components ---
