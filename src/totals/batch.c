@@ -78,7 +78,7 @@ bool batch_take(struct batch *b, rd_kafka_message_t *m)
     if (positions_read(b->positions, m->partition, m->offset))
         append(b, m);
     else
-        rd_kafka_message_destroy(m); // left over from before a rebalance
+        rd_kafka_message_destroy(m); // of before a rebalance, or to be read again
     return true;
 }
 

@@ -285,7 +285,7 @@ void positions_revoke(struct positions *p)
 bool positions_is_probe(struct positions *p, int32_t partition, int64_t offset)
 {
     struct place *place = place_find(p, partition);
-    if (place == NULL || !place->probe)
+    if (place == NULL || !place->known || !place->probe)
         return false;
     place->probe = false;
     return offset == place->expected - 1; // else it is gone, and there is nothing to compare
@@ -341,7 +341,7 @@ static void jump_log(struct positions *p, const struct place *place, int64_t off
 bool positions_read(struct positions *p, int32_t partition, int64_t offset)
 {
     struct place *place = place_find(p, partition);
-    if (place == NULL)
+    if (place == NULL || !place->known)
         return false;
     if (offset != place->expected)
         jump_log(p, place, offset);

@@ -39,7 +39,8 @@ void positions_restart(struct positions *p, int32_t partition);
 
 // Whether this offset was passed already: the partition began anew below us.
 bool positions_is_back(struct positions *p, int32_t partition, int64_t offset);
-// An event was taken. False: the partition is not ours. Jumps are logged.
+// An event was taken. False: it is none to take, since the partition is not ours, or became another
+// one, so that this event is from somewhere in it. Jumps are logged.
 bool positions_read(struct positions *p, int32_t partition, int64_t offset);
 // The ledger committed these.
 void positions_committed(struct positions *p, const struct ledger_entry *entries, size_t n);
