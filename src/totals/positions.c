@@ -403,8 +403,7 @@ bool positions_behind(struct positions *p)
 static void end_take(struct place *place, const rd_kafka_topic_partition_t *said,
                      int64_t asked_mono_ns)
 {
-    CHECK_INT(said->partition, ==, place->partition);
-    if (said->err != 0 || said->offset < 0 || !place->known)
+    if (said->err != 0 || said->offset < 0)
         return;
     place->known = said->offset >= place->expected;
     if (place->known)
@@ -413,17 +412,26 @@ static void end_take(struct place *place, const rd_kafka_topic_partition_t *said
         place->end = -1;
 }
 
-static void ends_ask(struct positions *p, int timeout_ms)
+// Of those that are known only: the leaders of all have to be there before any is asked.
+static rd_kafka_topic_partition_list_t *ends_list(const struct positions *p)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)p->count);
-    for (size_t i = 0; i < p->count; i++)
-        rd_kafka_topic_partition_list_add(list, p->topic, p->places[i].partition)->offset =
-            RD_KAFKA_OFFSET_END;
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->places[i].known)
+            rd_kafka_topic_partition_list_add(list, p->topic, p->places[i].partition)->offset =
+                RD_KAFKA_OFFSET_END;
+    }
+    return list;
+}
+
+static void ends_ask(struct positions *p, int timeout_ms)
+{
+    rd_kafka_topic_partition_list_t *list = ends_list(p);
     const int64_t asked_mono_ns = clock_mono_ns();
-    if (rd_kafka_offsets_for_times(p->rk, list, timeout_ms) == 0) {
+    if (list->cnt > 0 && rd_kafka_offsets_for_times(p->rk, list, timeout_ms) == 0) {
         pthread_mutex_lock(&p->mu);
-        for (size_t i = 0; i < p->count; i++)
-            end_take(&p->places[i], &list->elems[i], asked_mono_ns);
+        for (int i = 0; i < list->cnt; i++)
+            end_take(place_find(p, list->elems[i].partition), &list->elems[i], asked_mono_ns);
         pthread_mutex_unlock(&p->mu);
     }
     rd_kafka_topic_partition_list_destroy(list);

@@ -67,6 +67,33 @@ static void wait_unknown(struct positions_rig *rig)
     }
 }
 
+// How long ago Kafka said where it ends; -1: it did not.
+static int64_t end_age_ms(struct positions_rig *rig, int32_t partition)
+{
+    struct consumer_partition *list;
+    const size_t count = positions_list(rig->positions, &list);
+    assert_true(count > (size_t)partition);
+    const int64_t age_ms = list[partition].end_age_ms;
+    free(list);
+    return age_ms;
+}
+
+static void wait_known(struct positions_rig *rig, int32_t partition)
+{
+    const int64_t end = clock_mono_ns() + WAIT_MS * NS_PER_MS;
+    while (end_age_ms(rig, partition) < 0) {
+        EXPECT(clock_mono_ns() < end, "partition %d is not known", partition);
+        learn(rig);
+        (void)poll(NULL, 0, 10);
+    }
+}
+
+static void leader_take(struct positions_rig *rig, int32_t partition)
+{
+    assert_int_equal(rd_kafka_mock_partition_set_leader(rig->base->cluster, TOPIC, partition, -1),
+                     0);
+}
+
 // The topic was made anew and is shorter now than what was read: an event that comes now is
 // somewhere in the middle of the new one. Taken, it would move the ledger past its beginning.
 static void nothing_is_read_from_a_partition_that_became_another_one(void **state)
@@ -83,11 +110,28 @@ static void nothing_is_read_from_a_partition_that_became_another_one(void **stat
     assert_true(positions_read(rig->positions, 0, 0));
 }
 
+static void ends_are_heard_also_while_another_partition_has_no_leader(void **state)
+{
+    struct positions_rig *rig = *state;
+    leader_take(rig, 1);
+    assign(rig, PARTITIONS);
+    wait_known(rig, 0);
+    const int64_t end = clock_mono_ns() + WAIT_MS * NS_PER_MS;
+    for (int64_t before_ms = -1; end_age_ms(rig, 0) >= before_ms;
+         positions_ask_ends(rig->positions)) {
+        EXPECT(clock_mono_ns() < end, "the end is not asked for any more");
+        before_ms = end_age_ms(rig, 0);
+        (void)poll(NULL, 0, 10);
+    }
+    assert_int_equal(end_age_ms(rig, 1), -1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_read_from_a_partition_that_became_another_one),
+        TEST(ends_are_heard_also_while_another_partition_has_no_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
