@@ -400,6 +400,8 @@ static void *consumer_run(void *arg)
             batch_settle(c);
         batch_clear(&c->batch);
         positions_report(c->positions, false);
+        if (stopping(c))
+            break; // what follows may wait for Kafka
         positions_ask_ends(c->positions);
         learn(c);
         if (c->fatal)

@@ -1,45 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "totals/positions.h"
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "totals/lag.h"
+#include "totals/places.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LEARN_FIRST_MS 100 // for a partition's first or end; as long until it is asked again
-#define LEARN_MAX_MS   1600
-#define NUDGE_MS       100
-#define SEEK_MS        2000
-#define ENDS_MS        1000
-#define ENDS_NS        NS_PER_S
-#define REPORT_NS      NS_PER_S
-#define JUMP_NS        (10 * NS_PER_S)
-
-// A line of the log about a place in a partition.
-#define LOG_PLACE(level, at_partition, at_offset, ...)                          \
-    do {                                                                        \
-        const struct log_field fields[] = {                                     \
-            {.name = "partition", .number = (at_partition)},                    \
-            {.name = "offset", .number = (at_offset)},                          \
-        };                                                                      \
-        log_fields((level), "consumer", fields, COUNT_OF(fields), __VA_ARGS__); \
-    } while (0)
-
-struct place {
-    int32_t partition;
-    int64_t settled;  // all before it is in the ledger or gone from Kafka; -1: unknown
-    bool known;       // Kafka told where it begins and ends; else it is not read
-    int64_t first;    // that Kafka had when reading began
-    int64_t expected; // of the next event from Kafka
-    bool probe;       // the message before `expected` is to come first
-    int64_t end;      // that Kafka gave when it was asked last; -1: unknown
-    int64_t asked_mono_ns;
-    struct lag lag; // the ends it gave over time
-};
+#define NUDGE_MS  100
+#define SEEK_MS   2000
+#define ENDS_MS   1000
+#define ENDS_NS   NS_PER_S
+#define REPORT_NS NS_PER_S
+#define JUMP_NS   (10 * NS_PER_S)
 
 struct positions {
     // fixed after create
@@ -52,9 +26,7 @@ struct positions {
     int64_t ask_mono_ns;    // likewise
     int64_t jump_mono_ns;   // likewise, to be logged
     int64_t jumps_unsaid;
-    size_t learn_from;     // the place to begin with
-    int learn_ms;          // patience of the next time, and the pause before it
-    int64_t learn_mono_ns; // not before
+    struct learner learner;
     // shared: the consumer writes under mu and reads without, others read under mu
     pthread_mutex_t mu;
     rd_kafka_t *rk;       // borrowed; NULL: only while there are no places
@@ -67,6 +39,7 @@ struct positions *positions_create(rd_kafka_t *rk, const char *topic, struct led
     struct positions *p = xcalloc(1, sizeof(*p));
     p->rk = rk;
     p->topic = topic;
+    p->learner = (struct learner){.rk = rk, .topic = topic};
     p->ledger = ledger;
     pthread_mutex_init(&p->mu, NULL);
     return p;
@@ -95,6 +68,7 @@ static void places_replace(struct positions *p, struct place *places, size_t cou
 void positions_client_set(struct positions *p, rd_kafka_t *rk)
 {
     places_replace(p, NULL, 0);
+    p->learner.rk = rk;
     pthread_mutex_lock(&p->mu);
     p->rk = rk;
     pthread_mutex_unlock(&p->mu);
@@ -114,82 +88,6 @@ static struct place *place_find(struct positions *p, int32_t partition)
 }
 
 // --- where to begin ---
-
-// The ledger's place against Kafka's two ends of the partition.
-static int64_t begin_within(int32_t partition, int64_t ledger, int64_t first, int64_t end)
-{
-    if (ledger > end)
-        LOG_PLACE(LOG_WARN, partition, ledger,
-                  "partition %" PRId32 " ends at offset %" PRId64 " but the ledger is at %" PRId64
-                  ": the topic was made anew or lost data; reading all of it, what was counted is "
-                  "not counted again",
-                  partition, end, ledger);
-    else if (ledger >= 0 && ledger < first)
-        LOG_PLACE(LOG_WARN, partition, ledger,
-                  "partition %" PRId32 " begins at offset %" PRId64 " but the ledger is at %" PRId64
-                  ": what is between was deleted before it was read",
-                  partition, first, ledger);
-    return ledger >= first && ledger <= end ? ledger : first;
-}
-
-static void end_set(struct place *place, int64_t end, int64_t asked_mono_ns)
-{
-    place->end = end;
-    place->asked_mono_ns = asked_mono_ns;
-    lag_hear(&place->lag, (struct lag_sample){asked_mono_ns, end}, place->settled);
-}
-
-static bool edge_ask(struct positions *p, int32_t partition, int64_t which, int timeout_ms,
-                     int64_t *offset)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_add(list, p->topic, partition);
-    one->offset = which;
-    const bool ok = rd_kafka_offsets_for_times(p->rk, list, timeout_ms) == 0 && one->err == 0 &&
-                    one->offset >= 0;
-    *offset = one->offset;
-    rd_kafka_topic_partition_list_destroy(list);
-    return ok;
-}
-
-// Holds the ledger's place against what Kafka has. False: Kafka does not tell.
-static bool place_learn(struct positions *p, struct place *place, int timeout_ms)
-{
-    int64_t first, end;
-    const int64_t asked_mono_ns = clock_mono_ns(), ledger = place->settled;
-    if (!edge_ask(p, place->partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, &first) ||
-        !edge_ask(p, place->partition, RD_KAFKA_OFFSET_END, timeout_ms, &end))
-        return false;
-    place->known = true;
-    place->settled = begin_within(place->partition, ledger, first, end);
-    place->probe = ledger == place->settled && ledger > first;
-    place->first = first;
-    end_set(place, end, asked_mono_ns);
-    LOG_PLACE(LOG_INFO, place->partition, place->settled,
-              "partition %" PRId32 ": reading from offset %" PRId64, place->partition,
-              place->settled);
-    return true;
-}
-
-// Those that are not known, until one keeps us waiting; the next time begins after that one, so
-// that it does not stand in the way of the others. Returns how many are known now.
-static size_t places_learn(struct positions *p, struct place *places, size_t count)
-{
-    size_t learned = 0;
-    for (size_t i = 0; i < count; i++) {
-        const size_t index = (p->learn_from + i) % count;
-        if (places[index].known)
-            continue;
-        if (!place_learn(p, &places[index], p->learn_ms)) {
-            p->learn_from = index + 1;
-            break;
-        }
-        learned++;
-    }
-    p->learn_mono_ns = clock_mono_ns() + p->learn_ms * NS_PER_MS;
-    p->learn_ms = p->learn_ms * 2 < LEARN_MAX_MS ? p->learn_ms * 2 : LEARN_MAX_MS;
-    return learned;
-}
 
 // Reads the places that are known, and takes all of them over; on failure it frees them.
 static bool places_read(struct positions *p, struct place *places, size_t count, struct err *err)
@@ -233,8 +131,8 @@ bool positions_assign(struct positions *p, const rd_kafka_topic_partition_list_t
         free(places);
         return false;
     }
-    p->learn_ms = LEARN_FIRST_MS;
-    places_learn(p, places, count);
+    learner_reset(&p->learner);
+    places_learn(&p->learner, places, count);
     return places_read(p, places, count, err);
 }
 
@@ -262,11 +160,11 @@ bool positions_unknown(struct positions *p)
 bool positions_learn(struct positions *p, bool *again, struct err *err)
 {
     *again = false;
-    if (!positions_unknown(p) || clock_mono_ns() < p->learn_mono_ns)
+    if (!positions_unknown(p) || clock_mono_ns() < p->learner.mono_ns)
         return true;
     struct place *places = xcalloc(p->count, sizeof(*places));
     memcpy(places, p->places, p->count * sizeof(*places));
-    *again = places_learn(p, places, p->count) > 0;
+    *again = places_learn(&p->learner, places, p->count) > 0;
     if (*again)
         return places_read(p, places, p->count, err);
     free(places);
@@ -407,7 +305,7 @@ static void end_take(struct place *place, const rd_kafka_topic_partition_t *said
         return;
     place->known = said->offset >= place->expected;
     if (place->known)
-        end_set(place, said->offset, asked_mono_ns);
+        place_end_set(place, said->offset, asked_mono_ns);
     else
         place->end = -1;
 }

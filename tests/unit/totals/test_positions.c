@@ -5,8 +5,12 @@
 
 #include "totals/positions.h"
 
+#define BROKER 1
+#define WIDE   "abacus.wide" // another topic, of as many partitions as a test needs
+
 struct positions_rig {
     struct consumer_rig *base;
+    const char *topic;
     rd_kafka_t *rk;
     struct positions *positions;
 };
@@ -16,7 +20,8 @@ static int set_up(void **state)
     static struct positions_rig rig;
     (void)consumer_rig_set_up((void **)&rig.base);
     rig.rk = client_of(RD_KAFKA_CONSUMER, brokers_of(rig.base));
-    rig.positions = positions_create(rig.rk, TOPIC, rig.base->file->ledger);
+    rig.topic = TOPIC;
+    rig.positions = positions_create(rig.rk, rig.topic, rig.base->file->ledger);
     *state = &rig;
     return 0;
 }
@@ -30,11 +35,19 @@ static int tear_down(void **state)
     return consumer_rig_tear_down((void **)&rig->base);
 }
 
+static void wide_use(struct positions_rig *rig, int count)
+{
+    assert_int_equal(rd_kafka_mock_topic_create(rig->base->cluster, WIDE, count, 1), 0);
+    rig->topic = WIDE;
+    positions_destroy(rig->positions);
+    rig->positions = positions_create(rig->rk, rig->topic, rig->base->file->ledger);
+}
+
 static void assign(struct positions_rig *rig, int32_t count)
 {
     struct err err = {.text = ""};
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
-    rd_kafka_topic_partition_list_add_range(list, TOPIC, 0, count - 1);
+    rd_kafka_topic_partition_list_add_range(list, rig->topic, 0, count - 1);
     EXPECT(positions_assign(rig->positions, list, &err), "%s", err.text);
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -90,8 +103,8 @@ static void wait_known(struct positions_rig *rig, int32_t partition)
 
 static void leader_take(struct positions_rig *rig, int32_t partition)
 {
-    assert_int_equal(rd_kafka_mock_partition_set_leader(rig->base->cluster, TOPIC, partition, -1),
-                     0);
+    rd_kafka_mock_cluster_t *cluster = rig->base->cluster;
+    assert_int_equal(rd_kafka_mock_partition_set_leader(cluster, rig->topic, partition, -1), 0);
 }
 
 // The topic was made anew and is shorter now than what was read: an event that comes now is
@@ -126,12 +139,45 @@ static void ends_are_heard_also_while_another_partition_has_no_leader(void **sta
     assert_int_equal(end_age_ms(rig, 1), -1);
 }
 
+// Each that has none keeps the question waiting for as long as there is patience.
+static void a_partition_is_known_soon_also_after_many_without_a_leader(void **state)
+{
+    struct positions_rig *rig = *state;
+    enum { LEADERLESS = 12 };
+    wide_use(rig, LEADERLESS + 1);
+    for (int32_t i = 0; i < LEADERLESS; i++)
+        leader_take(rig, i);
+    const int64_t begun = clock_mono_ns();
+    assign(rig, LEADERLESS + 1);
+    wait_known(rig, LEADERLESS);
+    const int64_t ms = (clock_mono_ns() - begun) / NS_PER_MS; // one in each turn: 30 s
+    EXPECT(ms < 15000, "it took %lld ms: are all asked in one turn?", (long long)ms);
+}
+
+// While it lasts nothing is read, and no stop is heard.
+static void asking_has_a_limit_however_many_partitions_there_are(void **state)
+{
+    struct positions_rig *rig = *state;
+    enum { MANY = 64 };
+    wide_use(rig, MANY);
+    assert_int_equal(rd_kafka_mock_broker_set_rtt(rig->base->cluster, BROKER, 80), 0);
+    const int64_t begun = clock_mono_ns();
+    assign(rig, MANY);
+    const int64_t ms = (clock_mono_ns() - begun) / NS_PER_MS; // two questions for each: 10 s
+    EXPECT(ms < 7000, "it took %lld ms: is there a limit for all together?", (long long)ms);
+    assert_true(positions_unknown(rig->positions));
+    assert_int_equal(rd_kafka_mock_broker_set_rtt(rig->base->cluster, BROKER, 0), 0);
+    learn_all(rig);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_read_from_a_partition_that_became_another_one),
         TEST(ends_are_heard_also_while_another_partition_has_no_leader),
+        TEST(a_partition_is_known_soon_also_after_many_without_a_leader),
+        TEST(asking_has_a_limit_however_many_partitions_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
