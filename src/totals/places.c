@@ -57,6 +57,7 @@ static bool place_learn(const struct learner *l, struct place *place)
         !edge_ask(l, place->partition, RD_KAFKA_OFFSET_END, &end))
         return false;
     place->known = true;
+    place->said = false;
     place->settled = begin_within(place->partition, ledger, first, end);
     place->probe = ledger == place->settled && ledger > first;
     place->first = first;
@@ -82,6 +83,18 @@ static void next_time_set(struct learner *l, bool all)
         learner_reset(l);
 }
 
+// A topic that was just made is often not known the first time: nothing to tell anybody.
+static void unknown_log(const struct learner *l, struct place *place)
+{
+    if (place->known || place->said || l->ms == LEARN_FIRST_MS)
+        return;
+    place->said = true;
+    LOG_PLACE(LOG_WARN, place->partition, place->settled,
+              "partition %" PRId32 ": Kafka does not tell where it begins and ends; it is not read "
+              "until then",
+              place->partition);
+}
+
 // The next time begins where this one ends, so that those that keep us waiting do not always stand
 // before the same others.
 size_t places_learn(struct learner *l, struct place *places, size_t count)
@@ -98,6 +111,7 @@ size_t places_learn(struct learner *l, struct place *places, size_t count)
             continue;
         l->from = (from + i + 1) % count;
         learned += place_learn(l, place);
+        unknown_log(l, place);
     }
     next_time_set(l, learned == unknown);
     return learned;

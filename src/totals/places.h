@@ -24,6 +24,7 @@ struct place {
     int32_t partition;
     int64_t settled;  // all before it is in the ledger or gone from Kafka; -1: unknown
     bool known;       // Kafka told where it begins and ends; else it is not read
+    bool said;        // that it is not, in the log
     int64_t first;    // that Kafka had when reading began
     int64_t expected; // of the next event from Kafka
     bool probe;       // the message before `expected` is to come first

@@ -167,7 +167,7 @@ bool positions_learn(struct positions *p, bool *again, struct err *err)
     *again = places_learn(&p->learner, places, p->count) > 0;
     if (*again)
         return places_read(p, places, p->count, err);
-    free(places);
+    places_replace(p, places, p->count);
     return true;
 }
 
@@ -304,10 +304,16 @@ static void end_take(struct place *place, const rd_kafka_topic_partition_t *said
     if (said->err != 0 || said->offset < 0)
         return;
     place->known = said->offset >= place->expected;
-    if (place->known)
+    if (place->known) {
         place_end_set(place, said->offset, asked_mono_ns);
-    else
-        place->end = -1;
+        return;
+    }
+    place->end = -1;
+    place->said = true;
+    LOG_PLACE(LOG_WARN, place->partition, said->offset,
+              "partition %" PRId32 " ends at offset %" PRId64 ", but it was read up to %" PRId64
+              ": the topic was made anew or lost data; it is not read until it is looked at again",
+              place->partition, said->offset, place->expected);
 }
 
 // Of those that are known only: the leaders of all have to be there before any is asked.
