@@ -202,10 +202,13 @@ void positions_restart(struct positions *p, int32_t partition)
     const rd_kafka_resp_err_t code = rd_kafka_seek(topic, partition, place->first, SEEK_MS);
     rd_kafka_topic_destroy(topic);
     if (code != 0)
-        LOG_PLACE(LOG_ERROR, partition, place->first, "seek in partition %" PRId32 ": %s",
-                  partition, rd_kafka_err2str(code));
+        LOG_PLACE(LOG_ERROR, partition, place->first,
+                  "seek in partition %" PRId32 ": %s; looking at it again", partition,
+                  rd_kafka_err2str(code));
     pthread_mutex_lock(&p->mu);
-    place->expected = place->settled = place->first;
+    place->known = code == 0; // else it is read from where it was
+    if (place->known)
+        place->expected = place->settled = place->first;
     pthread_mutex_unlock(&p->mu);
 }
 

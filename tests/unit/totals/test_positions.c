@@ -139,6 +139,22 @@ static void ends_are_heard_also_while_another_partition_has_no_leader(void **sta
     assert_int_equal(end_age_ms(rig, 1), -1);
 }
 
+// Reading goes on in the middle then; what comes from there must not move the ledger's place.
+static void a_partition_that_cannot_go_back_to_its_beginning_is_not_read(void **state)
+{
+    struct positions_rig *rig = *state;
+    put_events(rig->base, 0, 1, (struct range){1, 50});
+    put_flush(rig->base);
+    assign(rig, 1);
+    learn_all(rig);
+    assert_int_equal(rd_kafka_assign(rig->rk, NULL), 0); // so that it cannot
+    positions_restart(rig->positions, 0);
+    assert_true(positions_unknown(rig->positions));
+    assert_false(positions_read(rig->positions, 0, 20));
+    learn_all(rig);
+    assert_true(positions_read(rig->positions, 0, 0));
+}
+
 // Each that has none keeps the question waiting for as long as there is patience.
 static void a_partition_is_known_soon_also_after_many_without_a_leader(void **state)
 {
@@ -176,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_read_from_a_partition_that_became_another_one),
         TEST(ends_are_heard_also_while_another_partition_has_no_leader),
+        TEST(a_partition_that_cannot_go_back_to_its_beginning_is_not_read),
         TEST(a_partition_is_known_soon_also_after_many_without_a_leader),
         TEST(asking_has_a_limit_however_many_partitions_there_are),
     };
