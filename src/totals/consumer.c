@@ -90,14 +90,16 @@ static void poll_error_set(struct consumer *c, rd_kafka_resp_err_t code, const c
         metric_add(METRIC_SERIES(METRIC_KAFKA_ERRORS, "consumer", rd_kafka_err2name(code)), 1);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         code = RD_KAFKA_RESP_ERR__TRANSPORT; // each retry says both
+    const bool gone = code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+                      code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    // Said over and over while it is gone; it is doubted again only once it was found meanwhile.
+    c->doubt |= gone && (code != c->poll_error || positions_known(c->positions));
     if (code == c->poll_error || stopping(c))
         return;
     if (code != 0)
         log_warn("consumer", "Kafka: %s", text);
     else
         log_info("consumer", "Kafka delivers again");
-    c->doubt |= code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-                code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     c->fatal |= code == RD_KAFKA_RESP_ERR__FATAL;
     if (c->fatal)
         readiness_set(c->config.readiness, c->config.readiness_index, false, text);

@@ -157,6 +157,11 @@ bool positions_unknown(struct positions *p)
     return false;
 }
 
+bool positions_known(struct positions *p)
+{
+    return p->count > 0 && !positions_unknown(p);
+}
+
 bool positions_learn(struct positions *p, bool *again, struct err *err)
 {
     *again = false;

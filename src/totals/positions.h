@@ -23,6 +23,8 @@ MUST_USE bool positions_assign(struct positions *p,
 // Whether there is a partition of which Kafka has not told that: a topic that was just made, a
 // broker that is away, or a partition that became another one since.
 bool positions_unknown(struct positions *p);
+// Whether there are partitions, and all of them are read.
+bool positions_known(struct positions *p);
 // Asks again, less often with time. *again: more is known, and all is read anew from where the
 // ledger is: what is in hand must be dropped.
 MUST_USE bool positions_learn(struct positions *p, bool *again, struct err *err);
