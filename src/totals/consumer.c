@@ -345,8 +345,8 @@ static void *destroy_run(void *rk)
 
 // From 2.0 until 2.5, librdkafka leaves a mark in the queue of a partition that is taken away. The
 // mark holds the partition, which holds the queue: when its topic is gone too, nothing ends that,
-// and rd_kafka_destroy waits forever (its issue 4362). Then the client is left behind: it has left
-// its group, nobody polls it, and so it calls nothing of ours any more.
+// and rd_kafka_destroy waits forever (its issue 4362). Then the client is left behind: nobody polls
+// it, so it calls nothing of ours any more, and its group forgets it at the latest by its timeout.
 static void destroy_within_limit(rd_kafka_t *rk)
 {
     pthread_t thread;
