@@ -202,7 +202,8 @@ static void a_restarted_server_is_found_again_and_every_add_ends(void **state)
 static void *come_late(void *arg)
 {
     (void)arg;
-    (void)poll(NULL, 0, 900); // by chance between two tries to connect: some adds expire before the next
+    (void)poll(NULL, 0,
+               900); // by chance between two tries to connect: some adds expire before the next
     fake_start(fake.port, (struct misbehaviour){0});
     return NULL;
 }
