@@ -119,8 +119,8 @@ deploy_explain() {
     for pod in $(kube_abacus get pods --selector app.kubernetes.io/part-of=abacus --output name); do
         deploy_explain_line "$pod" "$(kube_abacus get "$pod" --output "jsonpath=$waiting")"
         deploy_explain_line "$pod warns" "$(kube_abacus get events --output \
-            'jsonpath={.items[-1:].message}' --field-selector \
-            "type=Warning,reason!=Unhealthy,involvedObject.name=${pod#*/}")"
+            'jsonpath={range .items[*]}{.message}{"\n"}{end}' --field-selector \
+            "type=Warning,reason!=Unhealthy,involvedObject.name=${pod#*/}" | tail -n 1)"
         deploy_explain_line "$pod says" "$(kube_abacus logs "$pod" --tail 200 2>/dev/null |
             grep -E '"level":"(warn|error)|^abacus' | tail -n 1)"
         deploy_explain_image "$pod"
